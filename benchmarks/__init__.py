@@ -1,0 +1,1 @@
+"""What is compared: corpora, grids and speed suites."""

@@ -1,0 +1,1 @@
+"""One file, one encoder; the file's stem is its name."""

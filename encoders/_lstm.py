@@ -1,0 +1,39 @@
+"""LSTM machinery of the recurrent encoders."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class VinyalsLSTM(nn.Module):
+    """The LSTM of Vinyals et al. 2014 (Grammar as a Foreign Language, section 2.1): no biases, h = m * o without tanh.
+
+    Called and answering like ``nn.LSTM(batch_first=True)``: inputs (B, T, D) -> states (B, T, H) and (h, c), (1, B, H).
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        hidden = memory = inputs.new_zeros(inputs.shape[0], self.hidden_size)
+        states = []
+        for projected in (inputs @ self.weight_ih.T).unbind(1):  # (B, 4H) a token
+            gate_in, gate_forget, candidate, gate_out = (projected + hidden @ self.weight_hh.T).chunk(4, dim=1)
+            memory = gate_forget.sigmoid() * memory + gate_in.sigmoid() * candidate.tanh()
+            hidden = memory * gate_out.sigmoid()
+            states.append(hidden)
+        return torch.stack(states, dim=1), (hidden[None], memory[None])
+
+
+def draw_uniform(lstm: nn.Module, hidden: int, generator: torch.Generator) -> None:
+    """torch's LSTM initialisation, uniform in +-1/sqrt(H), drawn from `generator` in place of the global stream."""
+    bound = 1 / math.sqrt(hidden)
+    with torch.no_grad():
+        for weight in lstm.parameters():
+            weight.uniform_(-bound, bound, generator=generator)

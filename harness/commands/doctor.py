@@ -1,0 +1,78 @@
+"""`doctor`: versions, device, store and data, as this machine has them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness import __version__, registry
+from harness.datasets.sources import DATA_VARIABLE, data_folders, find_folder
+from harness.errors import HarnessError
+from harness.records import RecordStore, write_atomically
+
+PACKAGES = ("torch", "mlflow", "gensim", "numpy", "scipy", "pandas", "safetensors", "rich")
+
+
+def doctor(asked: argparse.Namespace) -> int:
+    """Print what is found; 1 where something is wrong that would stop a run."""
+    troubles = 0
+    print(f"reprise {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    for package in PACKAGES:
+        try:
+            print(f"  {package} {version(package)}")
+        except PackageNotFoundError:
+            troubles += 1
+            print(f"  {package}: expected it installed, found nothing; pip install -c constraints.txt .")
+    print(f"device: {_device()}")
+    troubles += _home(asked.home)
+    troubles += _store(asked)
+    print(f"data ({DATA_VARIABLE}={os.environ.get(DATA_VARIABLE, '')!r}):")
+    for folder in data_folders(asked.home):
+        print(f"  {folder}: {'is there' if folder.is_dir() else 'is not there'}")
+    for name in registry.origins("corpus"):
+        try:
+            reader = registry.load("corpus", name)
+            print(f"  corpus {name}: {find_folder(reader, name, asked.home) or 'made by the harness'}")
+        except HarnessError as error:
+            print(f"  corpus {name}: {error}")
+    return 1 if troubles else 0
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"cuda, {torch.cuda.get_device_name()}"
+    return f"cpu, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} processors"
+
+
+def _home(home: Path) -> int:
+    try:
+        write_atomically(home / ".doctor", lambda file: file.write(b"ok"))
+        (home / ".doctor").unlink()
+    except HarnessError as error:
+        print(f"home {home}: {error}")
+        return 1
+    store = RecordStore(home / "records")
+    keys = list(store.keys())
+    store.read_all(keys)
+    print(f"home {home}: can be written to; {len(keys):,} records, {len(store.damaged):,} damaged")
+    for path, cause in store.damaged.items():
+        print(f"  {path}: {cause}")
+    return 0
+
+
+def _store(asked: argparse.Namespace) -> int:
+    from harness import tracking
+
+    uri = asked.mlflow_uri or tracking.default_uri(asked.home)
+    try:
+        tracking.check(uri)
+    except HarnessError as error:
+        print(f"MLflow: {error}")
+        return 1
+    print(f"MLflow: {uri} can be used")
+    return 0

@@ -1,0 +1,1 @@
+"""From corpora and vector files to arrays: finding, reading, splitting, preparing."""

@@ -1,0 +1,184 @@
+"""Word vectors: finding a file, checking it, and training a corpus's own vectors. The room that imports gensim."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from harness.artifacts import ArtifactStore
+from harness.contracts import CorpusReader
+from harness.datasets.sources import DATA_VARIABLE, data_folders
+from harness.errors import DataError
+from harness.vocabulary import WordVectors
+
+OWN = "own"
+"""The name of vectors trained on the corpus's own unlabelled text."""
+
+RECIPE: dict[str, Any] = {
+    "sg": 1, "vector_size": 50, "window": 5, "negative": 10, "epochs": 5, "min_count": 2, "sample": 1e-3, "seed": 1,
+}  # fmt: skip
+"""Skip-gram of the paper's kind (Li et al. 2016, section 4.1), in a width that suits a small text."""
+
+
+@dataclass(frozen=True)
+class VectorSource:
+    """Word vectors that are known to be there: their name, the digest of their content or recipe, how to load them."""
+
+    name: str
+    digest: str
+    load: Callable[[], WordVectors]
+
+
+def locate(name: str, reader: CorpusReader, home: Path) -> VectorSource:
+    """Find word vectors by a file's name or path, by a name of gensim-data, or `own` for the corpus's own.
+
+    A file is looked for as written, then in each data folder and its `vectors/`.
+
+    Raises DataError where there is none of that name, or the corpus has no text of its own.
+    """
+    if name == OWN:
+        return _own(reader, home)
+    folders = data_folders(home)
+    places = [Path(name).expanduser(), *(folder / sub / name for folder in folders for sub in ("", "vectors"))]
+    for file in places:
+        if file.is_file():
+            return VectorSource(file.name, _file_digest(file, home), lambda file=file: load(file))  # type: ignore[misc]
+    if "." in Path(name).name or "/" in name:
+        searched = ", ".join(map(str, folders))
+        raise DataError(
+            f"vectors '{name}' are not here: expected a word2vec or GloVe file of this name in the working folder or "
+            f"below one of {searched}. Point {DATA_VARIABLE} at the folder that has it"
+        )
+    file = _from_gensim_data(name)
+    return VectorSource(name, _file_digest(file, home), lambda: load(file))
+
+
+def load(file: Path) -> WordVectors:
+    """Read word vectors, word2vec or GloVe, text or binary, plain or .gz, and check them.
+
+    Raises DataError with the file, and the line where there is one, for a file that is empty, has a line of another
+    width, or a value that is not a finite number.
+    """
+    from gensim.models import KeyedVectors
+
+    header, binary = _kind(file)
+    try:
+        vectors = KeyedVectors.load_word2vec_format(str(file), binary=binary, no_header=not header)
+    except (ValueError, EOFError, UnicodeDecodeError, OSError) as error:
+        fault = _fault(file, header, binary)
+        raise DataError(f"{file}: expected word vectors, found a fault{fault}: {error}") from error
+    if not len(vectors):
+        raise DataError(f"{file}: expected word vectors, found none")
+    bad = np.flatnonzero(~np.isfinite(vectors.vectors).all(axis=1))
+    if len(bad):
+        word, line = vectors.index_to_key[bad[0]], int(bad[0]) + 1 + header
+        where = "" if binary else f", line {line}"
+        raise DataError(f"{file}{where}: expected finite numbers, found NaN or infinity for the word '{word}'")
+    found: WordVectors = vectors
+    return found
+
+
+def _kind(file: Path) -> tuple[bool, bool]:
+    """Whether a vector file has a header line, and whether it is binary, from its first bytes."""
+    try:
+        with _open(file) as stream:
+            first, rest = stream.readline(), stream.read(4096)
+    except OSError as error:
+        raise DataError(f"{file}: expected word vectors, found a file that can't be read: {error}") from error
+    if not first.strip():
+        raise DataError(f"{file}: expected word vectors, found an empty file")
+    fields = first.split()
+    header = len(fields) == 2 and all(field.isdigit() for field in fields)
+    sample = rest.partition(b"\n")[0].split()[1:] if header else fields[1:]
+    try:
+        [float(number) for number in sample]
+    except ValueError:
+        return header, header
+    return header, False
+
+
+def _fault(file: Path, header: bool, binary: bool) -> str:
+    """Where a text file's first line of a wrong width is; empty where there is none."""
+    if binary:
+        return ""
+    with _open(file) as stream:
+        width = None
+        for number, line in enumerate(stream, 1):
+            fields = line.split()
+            if number == 1 and header:
+                width = int(fields[1])
+                continue
+            width = width or len(fields) - 1
+            if len(fields) - 1 != width:
+                return f" in line {number} (expected a word and {width} numbers, found {len(fields) - 1} numbers)"
+    return ""
+
+
+def _open(file: Path) -> IO[bytes]:
+    return gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
+
+
+def _from_gensim_data(name: str) -> Path:
+    import gensim.downloader
+
+    try:
+        return Path(gensim.downloader.load(name, return_path=True))
+    except Exception as error:
+        raise DataError(
+            f"vectors '{name}' are no file here, and gensim-data could not be asked for them "
+            f"({type(error).__name__}: {error}). Expected a vector file, '{OWN}', or a name such as "
+            f"glove-wiki-gigaword-100 and a network"
+        ) from error
+
+
+def _own(reader: CorpusReader, home: Path) -> VectorSource:
+    text = reader.text()
+    if text is None:
+        raise DataError(
+            f"vectors '{OWN}' are trained on a corpus's own unlabelled text, which {type(reader).__name__} has not; "
+            "name a vector file instead"
+        )
+    sentences = [list(sentence.tokens) for sentence in text]
+    digest = hashlib.sha256(json.dumps([RECIPE, sentences]).encode()).hexdigest()[:16]
+    store = ArtifactStore(home / "artifacts")
+
+    def train(folder: Path) -> None:
+        from gensim.models import Word2Vec
+
+        # One thread: with more, gensim's vectors are not repeatable.
+        model = Word2Vec([[word.lower() for word in words] for words in sentences], workers=1, **RECIPE)
+        model.wv.save_word2vec_format(str(folder / "vectors.bin"), binary=True)
+
+    def trained() -> WordVectors:
+        if not store.folder("vectors", digest).is_dir():
+            store.write_folder("vectors", digest, train)
+        return load(store.folder("vectors", digest) / "vectors.bin")
+
+    return VectorSource(OWN, digest, trained)
+
+
+def _file_digest(file: Path, home: Path) -> str:
+    """sha256 of the file, cut to 16 digits; remembered by path, size and time, as vector files are large."""
+    from harness.records import write_atomically
+
+    status = file.stat()
+    name = f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
+    cache = home / "digests.json"
+    try:
+        known = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    if name not in known:
+        with file.open("rb") as stream:
+            known[name] = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+        text = json.dumps(known, indent=1).encode()
+        write_atomically(cache, lambda stream: stream.write(text))
+    digest: str = known[name]
+    return digest

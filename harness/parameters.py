@@ -1,0 +1,123 @@
+"""Typed, frozen parameters: the one schema from which a grid is checked, a spec resolved and a plugin shown.
+
+A plugin, and the fine-tuning itself, declares its parameters as a frozen dataclass whose fields are made with
+`parameter`. Nothing else describes them: types are checked and coerced here, defaults are filled in here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from harness.errors import unknown
+
+T = TypeVar("T")
+
+PAPER = "Li et al. 2016"
+"""The source of most defaults: Unsupervised Pre-training With Seq2Seq Reconstruction Loss (ALTA 2016)."""
+
+
+def parameter(
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = "",
+    source: str = "",
+    at_least: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """A field of a parameters dataclass: its default, what it means, its unit, where the default comes from.
+
+    `at_least` and `above` bound numbers from below (inclusive and exclusive).
+    """
+    metadata = {"meaning": meaning, "unit": unit, "source": source, "at_least": at_least, "above": above}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def read(kind: type[T], values: Mapping[str, Any], where: str, mistakes: list[str]) -> T | None:
+    """Make an instance of the parameters dataclass `kind` from `values`, or append every mistake and return None.
+
+    `where` opens each sentence: it names the key of the grid, e.g. ``encoders.bilstm``.
+    """
+    assert dataclasses.is_dataclass(kind)
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    before = len(mistakes)
+    given: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in fields:
+            mistakes.append(f"{where}: {unknown('parameter', name, fields)}")
+            continue
+        try:
+            given[name] = coerce(value, hints[name])
+        except ValueError as error:
+            mistakes.append(f"{where}.{name}: {error}")
+            continue
+        bound = _bound_broken(given[name], fields[name].metadata)
+        if bound:
+            mistakes.append(f"{where}.{name}: {bound}")
+    return kind(**given) if len(mistakes) == before else None
+
+
+def coerce(value: Any, hint: Any) -> Any:
+    """Return `value` as the type `hint`; a ValueError says what was expected and what was found.
+
+    An integer serves as a float and a list as a tuple; nothing else is converted, so that a quoted number or a
+    `true` in place of a count is told instead of guessed.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for member in arguments:
+            try:
+                return coerce(value, member)
+            except ValueError:
+                continue
+    elif origin is Literal:
+        if value in arguments and type(value) in {type(a) for a in arguments}:
+            return value
+    elif origin is tuple:
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return tuple(coerce(item, arguments[0]) for item in value)
+    elif hint is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    elif hint is types.NoneType:
+        if value is None:
+            return None
+    elif isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    raise ValueError(f"expected {describe(hint)}, found {value!r}")
+
+
+def describe(hint: Any) -> str:
+    """A type in words that a writer of TOML knows.
+
+    >>> describe(int | None), describe(Literal["torch", "vinyals"])
+    ('a whole number or nothing', "'torch' or 'vinyals'")
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(describe(member) for member in arguments)
+    if origin is Literal:
+        return " or ".join(repr(member) for member in arguments)
+    if origin is tuple:
+        return f"a list, each {describe(arguments[0])}"
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+    words[types.NoneType] = "nothing"
+    return words.get(hint, str(hint))
+
+
+def _bound_broken(value: Any, metadata: Mapping[str, Any]) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return ""
+    at_least: float | None = metadata.get("at_least")
+    above: float | None = metadata.get("above")
+    if at_least is not None and not value >= at_least:
+        return f"must be at least {at_least}, found {value}"
+    if above is not None and not value > above:
+        return f"must be above {above}, found {value}"
+    return ""

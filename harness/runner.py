@@ -1,0 +1,237 @@
+"""The life of one run on one page: a resolved spec in, a record and its predictions out.
+
+A run opens no corpus and no vector file; it reads prepared arrays, memory-mapped. It never raises for what goes wrong
+within it: a failure is a record too.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness import registry, scoring
+from harness.artifacts import Artifact, ArtifactStore
+from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
+from harness.contracts import Encoder, Strategy, UnlabelledTarget
+from harness.datasets.prepared import inputs_key, mentions_key
+from harness.datasets.splits import Split, split, subset
+from harness.errors import HarnessError
+from harness.parameters import read
+from harness.records import RECORD_FORMAT
+from harness.seeding import numpy_stream, torch_stream
+from harness.specs import CorpusSpec, PluginSpec, RunSpec
+from harness.training import Examples, FineTuning, Model
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run hands back: its record, and the gold and predicted classes of the test split, (N,); None if failed."""
+
+    record: dict[str, Any]
+    gold: Indices | None
+    predicted: Indices | None
+
+
+@dataclass(frozen=True)
+class LabelledSplit:
+    """The mentions of a corpus spec: split, classes in order, and the class index of every mention (-1: dropped)."""
+
+    split: Split
+    classes: tuple[str, ...]
+    negative: str | None
+    labels: Indices
+
+
+def execute(spec: RunSpec, home: Path, device: str, headline: str, negative: str | None, commit: str) -> Outcome:
+    """Run `spec`; `headline` names the metric that chooses on dev, `negative` the corpus's negative class."""
+    started = time.perf_counter()
+    record: dict[str, Any] = {
+        "format": RECORD_FORMAT,
+        "key": spec.key,
+        "cell": spec.cell,
+        "spec": spec.as_dict(),
+        "status": "complete",
+        "error": None,
+        "environment": environment(spec, device, commit),
+    }
+    gold = predicted = None
+    try:
+        store = ArtifactStore(home / "artifacts")
+        found, gold, predicted = _train_and_score(spec, store, device, headline, negative, started)
+        record |= found
+    except Exception as error:
+        told = str(error) or type(error).__name__
+        trace = None if isinstance(error, HarnessError) else traceback.format_exc()
+        record |= {"status": "failed", "error": {"type": type(error).__name__, "message": told, "traceback": trace}}
+        record["seconds"] = {"total": time.perf_counter() - started}
+    record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+    return Outcome(record, gold, predicted)
+
+
+def _train_and_score(
+    spec: RunSpec, store: ArtifactStore, device_name: str, headline: str, negative: str | None, started: float
+) -> tuple[dict[str, Any], Indices, Indices]:
+    device = torch.device(device_name)
+    mentions, prepared = _prepared(spec, store)
+    labelled = label_split(spec.corpus, mentions, negative)
+    chosen = subset(labelled.split.train, spec.size, spec.stream("subset"))
+    dev_indices = subset(labelled.split.dev, spec.training.dev_size or len(labelled.split.dev), spec.stream("subset"))
+
+    def examples(indices: Indices) -> Examples:
+        return Examples(indices, labelled.labels[indices], reading_lengths(prepared, indices))
+
+    def scores(gold: Indices, predicted: Indices) -> dict[str, float]:
+        return scoring.score(gold, predicted, labelled.classes, labelled.negative)
+
+    train, dev, test = examples(chosen), examples(dev_indices), examples(labelled.split.test)
+    replicate = spec.stream("initialisation")
+    encoder = _make(spec.encoder, "encoder", prepared, torch_stream("initialisation", replicate, "encoder"))
+    strategy: Strategy = _plugin(spec.strategy, "strategy")
+    inputs = None
+    if prepared is not None:
+        made = strategy.prepare(
+            unlabelled_target(prepared), encoder, torch_stream("initialisation", replicate, "strategy")
+        )
+        inputs = Inputs(prepared, made.entity_vectors, device)
+    groups = spec.training.features if isinstance(spec.training.features, tuple) else ()
+    features = Features(mentions, groups, chosen, device)
+    classifier_stream = torch_stream("initialisation", replicate, "classifier")
+    model = Model(encoder, features.size, len(labelled.classes), classifier_stream).to(device)
+    fine_tuning = FineTuning(model, inputs, features, spec.training)
+    if spec.training.standardise:
+        fine_tuning.standardise(labelled.split.train, reading_lengths(prepared, labelled.split.train))
+    batches = training_batches(train.lengths, spec.training.batch_size, numpy_stream("order", spec.stream("order")))
+    ready = time.perf_counter()
+
+    curve = fine_tuning.run(train, batches, dev, lambda predicted: scores(dev.labels, predicted)[headline])
+    trained = time.perf_counter()
+    dev_predicted, test_predicted = fine_tuning.predict(dev), fine_tuning.predict(test)
+    done = time.perf_counter()
+    found = {
+        "scores": {"dev": scores(dev.labels, dev_predicted), "test": scores(test.labels, test_predicted)},
+        "curve": {"update": curve.update, "loss": curve.loss, "dev": curve.dev},
+        "best_update": curve.update[curve.best],
+        "counts": {
+            "train": len(train.mentions),
+            "dev": len(dev.mentions),
+            "test": len(test.mentions),
+            "classes": len(labelled.classes),
+            "updates": curve.update[-1],
+            "features": features.size,
+        },
+        "coverage": dict(prepared.meta["coverage"]) if prepared else None,
+        "seconds": {
+            "start_up": ready - started,
+            "training": trained - ready,
+            "scoring": done - trained,
+            "total": done - started,
+        },
+    }
+    return found, test.labels, test_predicted
+
+
+def _prepared(spec: RunSpec, store: ArtifactStore) -> tuple[Artifact, Artifact | None]:
+    """The prepared arrays of a spec; the second is None for an encoder that reads no vectors."""
+    mentions = store.read("mentions", mentions_key(spec.corpus))
+    inputs = store.read("inputs", inputs_key(spec.corpus, spec.vectors)) if spec.vectors else None
+    if mentions is None or (spec.vectors and inputs is None):
+        raise HarnessError(f"the prepared data of '{spec.corpus.name}' is gone from {store.root}; run the grid again")
+    return mentions, inputs
+
+
+def label_split(corpus: CorpusSpec, mentions: Artifact, negative: str | None) -> LabelledSplit:
+    """Split a prepared corpus as its spec says; classes are those of the whole corpus, the dropped one aside."""
+    dropped = negative if corpus.negative == "drop" else None
+    names = mentions.meta["classes"]
+    classes = tuple(name for name in names if name != dropped)
+    index = np.array([classes.index(name) if name != dropped else -1 for name in names])
+    labels = index[mentions.tensors["label"].numpy()]
+    parts = np.array(mentions.meta["parts"])[mentions.tensors["part"].numpy()]
+    among = np.flatnonzero(labels >= 0)
+    parted = split(parts, corpus.split, corpus.split_seed, corpus.sample, among)
+    return LabelledSplit(parted, classes, negative if dropped is None else None, labels)
+
+
+def unlabelled_target(prepared: Artifact) -> UnlabelledTarget:
+    """The view of a prepared corpus that a strategy receives: words and names, no labels."""
+    tensors = prepared.tensors
+    start = tensors["entity_words.start"]
+    words = torch.tensor_split(tensors["entity_words"].long(), start[1:-1])
+    return UnlabelledTarget(tensors["words"], tensors["has_vector"], words)
+
+
+def _plugin(spec: PluginSpec, kind: str) -> Any:
+    made = registry.load(kind, spec.name)
+    return made(read(made.Parameters, spec.parameters, spec.name, []))
+
+
+def _make(spec: PluginSpec, kind: str, prepared: Artifact | None, generator: torch.Generator) -> Encoder:
+    made = registry.load(kind, spec.name)
+    width = prepared.tensors["words"].shape[1] if prepared else 0
+    encoder: Encoder = made(width, read(made.Parameters, spec.parameters, spec.name, []), generator)
+    return encoder
+
+
+def environment(spec: RunSpec, device: str, commit: str) -> dict[str, Any]:
+    """What is recorded and not hashed: device, versions, commit and the digests of the sources in use."""
+    name = platform.processor() or platform.machine()
+    if device.startswith("cuda"):
+        name = torch.cuda.get_device_name(device)
+    return {
+        "device": device,
+        "processor": name,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "commit": commit,
+        "sources": dict(sources(spec.encoder.name, spec.strategy.name, spec.corpus.name)),
+    }
+
+
+NUMERIC_ROOMS = (
+    "artifacts", "batching", "contracts", "features", "runner", "scoring", "seeding", "training", "vocabulary",
+    "datasets/prepared", "datasets/splits",
+)  # fmt: skip
+"""The modules of the harness on which scores depend; a change in another one makes no record stale."""
+
+
+@cache
+def sources(encoder: str, strategy: str, corpus: str) -> Mapping[str, str]:
+    """Digests of the code that a run depends on: a record whose digests differ is stale."""
+    here = Path(__file__).parent
+    return {
+        "harness": registry.code_digest(*(here / f"{room}.py" for room in NUMERIC_ROOMS)),
+        "encoder": registry.source_digest("encoder", encoder),
+        "strategy": registry.source_digest("strategy", strategy),
+        "corpus": registry.source_digest("corpus", corpus),
+    }
+
+
+def start_worker() -> None:
+    """Prepare a worker process: one thread, no answer to Ctrl-C, gone when its parent is gone."""
+    import multiprocessing
+    import signal
+    import threading
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+
+    def leave_with_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()

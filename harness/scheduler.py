@@ -1,0 +1,221 @@
+"""From a plan to records: what is missing is run by any concurrent.futures.Executor, one torch thread a worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from harness import runner
+from harness.artifacts import ArtifactStore
+from harness.datasets import prepared
+from harness.errors import HarnessError
+from harness.grid import ResolvedGrid
+from harness.records import FAILED, RECORD_FORMAT, RecordStore
+from harness.runner import Outcome, sources
+from harness.specs import RunSpec
+
+Rerun = Literal["missing", "failed", "stale", "all"]
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a selection of runs comes to: those to do, and how many are complete, failed and stale as recorded."""
+
+    todo: tuple[RunSpec, ...]
+    complete: int
+    failed: int
+    stale: int
+    seconds: float | None
+
+    def told(self, workers: int) -> str:
+        """The plan in a sentence or two."""
+        counts = f"{len(self.todo):,} to run, {self.complete:,} complete, {self.failed:,} failed"
+        stale = f", {self.stale:,} stale (the code has changed since; --rerun stale repeats them)" if self.stale else ""
+        if not self.todo:
+            return f"Nothing to run: {counts}{stale}."
+        if self.seconds is None:
+            time = "No record tells how long that takes."
+        else:
+            minutes = self.seconds / 60 / max(1, workers)
+            time = f"About {minutes:.0f} minutes with {workers} workers, by the records here."
+        return f"{counts}{stale}. {time}"
+
+
+def plan(runs: Mapping[str, RunSpec], store: RecordStore, rerun: Rerun) -> Plan:
+    """Compare the runs with their records. `rerun` adds to what is missing: the failed, the stale, or all."""
+    records = store.read_all(runs)
+    failed = {key for key, record in records.items() if record["status"] == FAILED}
+    stale = {key for key, record in records.items() if is_stale(record)}
+    again = {"missing": set(), "failed": failed, "stale": stale, "all": set(records)}[rerun]
+    todo = [spec for key, spec in runs.items() if key not in records or key in again]
+    # The longest first, so that no worker is left alone with one at the end.
+    todo.sort(key=lambda spec: -spec.training.updates(spec.size))
+    complete = len(records) - len(failed)
+    return Plan(tuple(todo), complete, len(failed), len(stale), _estimate(todo, store))
+
+
+def is_stale(record: Mapping[str, Any]) -> bool:
+    """Whether the code on which a record depends has changed since; a plugin that is gone counts as changed."""
+    spec = record["spec"]
+    try:
+        now = sources(spec["encoder"]["name"], spec["strategy"]["name"], spec["corpus"]["name"])
+    except (HarnessError, KeyError):
+        return True
+    return bool(dict(now) != record["environment"]["sources"])
+
+
+def run(
+    todo: Sequence[RunSpec],
+    grid: ResolvedGrid,
+    home: Path,
+    workers: int,
+    device: str,
+    finished: Callable[[Outcome], None],
+) -> None:
+    """Run `todo`, handing each outcome to `finished` in this process; with no workers, run here.
+
+    Whatever ends this function, Ctrl-C included, ends the workers too.
+    """
+    commit = git_commit()
+
+    def arguments(spec: RunSpec) -> tuple[Any, ...]:
+        entry = grid.corpus_of(spec)
+        return spec, home, device, entry.source.reader.headline, entry.source.reader.negative_label, commit
+
+    if workers == 0:
+        for spec in todo:
+            finished(runner.execute(*arguments(spec)))
+        return
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = "1"  # read by a worker's libraries when it starts
+    waiting, attempts = deque(todo), Counter[str]()
+    while waiting:
+        pool = ProcessPoolExecutor(
+            workers, mp_context=multiprocessing.get_context("spawn"), initializer=runner.start_worker
+        )
+        try:
+            _feed(pool, waiting, workers, arguments, finished)
+        except _WorkerDied as died:
+            for spec in died.in_hand:
+                attempts[spec.key] += 1
+                if attempts[spec.key] < 2:
+                    waiting.appendleft(spec)
+                else:
+                    finished(_lost(spec, device, commit))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+
+
+class _WorkerDied(Exception):
+    """A worker process ended by itself; `in_hand` are the runs that it or its fellows had."""
+
+    def __init__(self, in_hand: Sequence[RunSpec]) -> None:
+        self.in_hand = in_hand
+
+
+def _feed(
+    pool: Executor,
+    waiting: deque[RunSpec],
+    workers: int,
+    arguments: Callable[[RunSpec], tuple[Any, ...]],
+    finished: Callable[[Outcome], None],
+) -> None:
+    """Keep every worker busy with one run, so that a kill or a dead worker costs no more than those."""
+    running: dict[Future[Outcome], RunSpec] = {}
+    while waiting or running:
+        while waiting and len(running) < workers:
+            spec = waiting.popleft()
+            running[pool.submit(runner.execute, *arguments(spec))] = spec
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            try:
+                outcome = future.result()
+            except BrokenProcessPool:
+                raise _WorkerDied(list(running.values())) from None
+            del running[future]
+            finished(outcome)
+
+
+def _lost(spec: RunSpec, device: str, commit: str) -> Outcome:
+    message = "the worker process died twice in this run; expected it to live. Is there enough memory? Try --workers 1"
+    record = {
+        "format": RECORD_FORMAT,
+        "key": spec.key,
+        "cell": spec.cell,
+        "spec": spec.as_dict(),
+        "status": FAILED,
+        "error": {"type": "WorkerDied", "message": message, "traceback": None},
+        "environment": runner.environment(spec, device, commit),
+        "seconds": {"total": 0.0},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return Outcome(record, None, None)
+
+
+def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Callable[[str], None]) -> None:
+    """Make the prepared data that the runs need and that is not there yet."""
+    store = ArtifactStore(home / "artifacts")
+    for corpus, vectors in dict.fromkeys((spec.corpus, spec.vectors) for spec in todo):
+        name = f"{corpus.name} with {vectors.name}" if vectors else corpus.name
+        if not prepared.is_there(store, corpus, vectors):
+            told(f"Preparing {name} (once; vectors are read or trained, features built)")
+        source = grid.corpora[str(corpus)].source
+        load = grid.vectors[vectors.digest].load if vectors else None
+        prepared.ensure(store, corpus, vectors, source, load)
+
+
+def choose_device(wanted: str) -> str:
+    """`cpu`, `cuda` or `auto`; raises HarnessError where CUDA is asked for and not there."""
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise HarnessError("--device cuda: expected a CUDA device, found none; use --device cpu or auto")
+    return "cuda" if there and wanted != "cpu" else "cpu"
+
+
+def default_workers() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def git_commit() -> str:
+    """The commit of the harness's own checkout, with `+` where it has changes; empty outside a checkout."""
+    import subprocess
+
+    def git(*words: str) -> str:
+        folder = Path(__file__).parent
+        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "..").strip()
+        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _estimate(todo: Sequence[RunSpec], store: RecordStore) -> float | None:
+    """Seconds of one worker for `todo`: updates times the median seconds an update of that encoder's records here."""
+    if not todo:
+        return 0.0
+    paces: dict[str, list[float]] = {}
+    for record in store.read_all(store.keys()).values():
+        if "counts" in record:
+            pace = record["seconds"]["total"] / record["counts"]["updates"]
+            paces.setdefault(record["spec"]["encoder"]["name"], []).append(pace)
+    if any(spec.encoder.name not in paces for spec in todo):
+        return None
+    return sum(statistics.median(paces[spec.encoder.name]) * spec.training.updates(spec.size) for spec in todo)

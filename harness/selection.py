@@ -1,0 +1,94 @@
+"""Which runs of a resolved grid a command is about: the flags that narrow it, and the grid that flags alone make."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import grid_files
+from harness.errors import GridError, unknown
+from harness.grid import ResolvedGrid, resolve
+from harness.specs import RunSpec
+
+ADHOC = "adhoc"
+"""The name of a grid made from flags alone."""
+
+
+def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
+    """The grid that is named, or the one that the flags make; GridError where they don't say enough."""
+    if asked.grid is not None:
+        if asked.vectors is not None:
+            raise GridError([f"--vectors: the grid '{asked.grid}' names its vectors; change them in its file"])
+        return resolve(*grid_files.read_grid(asked.grid), home)
+    missing = [f"--{axis}" for axis in ("corpus", "encoder") if not getattr(asked, axis)]
+    if missing:
+        named = " and ".join(missing)
+        raise GridError([f"expected --grid, or what to run by {named}; see python -m harness run --help"])
+    return resolve(ADHOC, _toml(asked), home)
+
+
+def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
+    """The runs of the grid that the flags ask for.
+
+    Raises GridError, with all mistakes, where a flag names what the grid does not have.
+    """
+    runs = dict(grid.runs)
+    if asked.grid is None:
+        return runs
+    mistakes: list[str] = []
+    for axis, names in (("corpus", asked.corpus), ("encoder", asked.encoder), ("strategy", asked.strategy)):
+        known = {getattr(spec, axis).name for spec in grid.runs.values()}
+        strange = [name for name in names or () if name not in known]
+        mistakes += [f"--{axis}: {unknown(f'{axis} in this grid', name, known)}" for name in strange]
+        if names:
+            runs = {key: spec for key, spec in runs.items() if getattr(spec, axis).name in names}
+    if asked.size:
+        runs = _of_sizes(runs, grid, asked.size, mistakes)
+    if asked.replicates:
+        if asked.replicates > grid.plain["replicates"]:
+            mistakes.append(f"--replicates: the grid has {grid.plain['replicates']}, found {asked.replicates}")
+        runs = {key: spec for key, spec in runs.items() if spec.replicate < asked.replicates}
+    cells = {spec.cell for spec in grid.runs.values()}
+    strange = [start for start in asked.cell or () if not any(cell.startswith(start) for cell in cells)]
+    mistakes += [f"--cell: no cell of this grid has a key that begins with '{start}'" for start in strange]
+    if asked.cell:
+        runs = {key: spec for key, spec in runs.items() if spec.cell.startswith(tuple(asked.cell))}
+    if mistakes:
+        raise GridError(mistakes)
+    return runs
+
+
+def _of_sizes(
+    runs: Mapping[str, RunSpec], grid: ResolvedGrid, written: Sequence[str], mistakes: list[str]
+) -> dict[str, RunSpec]:
+    from harness.datasets.splits import size_of
+
+    wanted: dict[str, set[int]] = {}
+    for corpus, entry in grid.corpora.items():
+        full = len(entry.split.train)
+        for size in written:
+            try:
+                wanted.setdefault(corpus, set()).add(size_of(int(size) if size.isdigit() else size, full))
+            except ValueError as error:
+                mistakes.append(f"--size: {error}")
+    known = sorted({spec.size for spec in grid.runs.values()})
+    chosen = {key: spec for key, spec in runs.items() if spec.size in wanted.get(str(spec.corpus), ())}
+    if not chosen and runs and not mistakes:
+        mistakes.append(f"--size: the grid has none of these; it has {', '.join(f'{count:,}' for count in known)}")
+    return chosen
+
+
+def _toml(asked: argparse.Namespace) -> str:
+    """The grid that flags alone make, as TOML; a JSON string or list of strings is TOML too."""
+    axes: dict[str, Any] = {
+        "corpora": asked.corpus,
+        "encoders": asked.encoder,
+        "strategies": asked.strategy or ["none"],
+        "vectors": asked.vectors or "own",
+        "sizes": [int(size) if size.isdigit() else size for size in asked.size or ["full"]],
+        "replicates": asked.replicates or 5,
+    }
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in axes.items())

@@ -1,0 +1,461 @@
+"""MLflow, derived from the records: an experiment for a grid, a parent run for a cell, a child run for a replicate.
+
+Nothing here is true by itself: delete the database, `sync`, and the same tables are back. Every run carries a digest
+of what it shows, written last, so that one search finds what is missing, changed or half-written, and the rest is left
+alone. MLflow takes no parameter and no metric back: a run that must lose one is deleted and made anew. Scores are
+in percent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import math
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from harness.analysis import summarise
+from harness.errors import HarnessError
+from harness.records import COMPLETE
+
+# MLflow reads these from the environment, some of them while it is imported; what a person has set stays.
+os.environ.update(
+    {
+        "MLFLOW_DISABLE_TELEMETRY": "true",  # what a person measures is not reported to anyone
+        "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is raised here and told once, without tracebacks
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # seven by default: minutes until a server that is not there is told
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # the server's own queue of jobs, of no use here
+    }
+    | dict(os.environ)
+)
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run
+from mlflow.exceptions import MlflowException
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # it announces each retry
+
+GRID, CELL, KEY, DIGEST = "reprise.grid", "reprise.cell", "reprise.key", "reprise.digest"
+PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
+RUNNING, FINISHED, FAILED = "RUNNING", "FINISHED", "FAILED"
+LONGEST = 8000
+"""Characters that MLflow stores of a tag."""
+
+
+class Counts(NamedTuple):
+    """Child runs that a synchronisation wrote, removed because neither grid nor records know them, and left alone."""
+
+    written: int
+    removed: int
+    unchanged: int
+
+
+def default_uri(home: Path) -> str:
+    """The database in the home folder."""
+    return f"sqlite:///{home.absolute()}/mlflow.db"
+
+
+def sync(uri: str, grid: Mapping[str, Any], records: Mapping[str, dict[str, Any]]) -> Counts:
+    """Make the grid's experiment show these records and no others; HarnessError where the store can't be used."""
+    tracker = Tracker(uri, grid)
+    removed = tracker.prune(records)
+    written = tracker.log(records)
+    shown = {key for cell in grid["cells"] for key in cell["keys"] if key in records}
+    return Counts(written, removed, len(shown) - written)
+
+
+class Tracker:
+    """Writes the runs of one resolved grid to the store at `uri`; logging a record again changes nothing.
+
+    One process writes. Opening makes the database and the experiment where they are not there yet. Every method
+    raises HarnessError where the store can't be used; the records lack nothing then, and `sync` catches up later.
+    """
+
+    def __init__(self, uri: str, grid: Mapping[str, Any]) -> None:
+        self._uri = uri
+        self._cells = [_cell(cell, grid["corpora"][cell["corpus"]]) for cell in grid["cells"]]
+        self._parents: dict[str, _Parent] = {}
+        self._children: dict[str, _Child] = {}
+        check(uri)
+        with _told(uri):
+            self._client = MlflowClient(tracking_uri=uri)
+            self._experiment = self._find_or_make(grid)
+            self._read()
+
+    def log(self, records: Mapping[str, dict[str, Any]]) -> int:
+        """Write the child runs of those records that are missing or changed, and what their parents then show.
+
+        Records that are none of the grid's are passed over. Returns the number of child runs written.
+        """
+        written = 0
+        with _told(self._uri):
+            for cell in self._cells:
+                mine = {key: records[key] for key in cell.keys if key in records}
+                if mine:
+                    written += self._log_replicates(cell, mine)
+                    self._summarise(cell)
+        return written
+
+    def prune(self, records: Mapping[str, Any]) -> int:
+        """Delete the runs that the grid or `records` no longer know; returns the number of child runs deleted."""
+        known = [cell for cell in self._cells if not records.keys().isdisjoint(cell.keys)]
+        lost = self._children.keys() - {key for cell in known for key in cell.keys if key in records}
+        with _told(self._uri):
+            for key in lost:
+                self._client.delete_run(self._children.pop(key).run)
+            for cell in self._parents.keys() - {cell.key for cell in known}:
+                self._client.delete_run(self._parents.pop(cell).run)
+        return len(lost)
+
+    def _find_or_make(self, grid: Mapping[str, Any]) -> str:
+        """The ID of the grid's experiment."""
+        name, tags = grid["name"], _experiment_tags(grid)
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            # a place of its own: MLflow's default would be ./mlruns, wherever the command is typed
+            artifacts = _artifacts(self._uri)
+            return self._client.create_experiment(name, (artifacts / name).as_uri() if artifacts else None, tags)
+        if GRID not in found.tags:
+            raise HarnessError(
+                f"the MLflow experiment '{name}' at {_shown(self._uri)} is none of Reprise's (it has no tag {GRID}). "
+                "Rename it there, or give the grid another name"
+            )
+        if found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        for tag, value in tags.items():
+            if found.tags.get(tag) != value:
+                self._client.set_experiment_tag(found.experiment_id, tag, value)
+        return str(found.experiment_id)
+
+    def _read(self) -> None:
+        """Learn what the experiment holds; what was killed half-way, or written twice, is deleted."""
+        headlines = {key: cell.headline for cell in self._cells for key in cell.keys}
+        for run in list(self._search()):  # all first: a deletion would move the pages
+            tags, metrics = run.data.tags, run.data.metrics
+            digest, cell, key = (tags.get(name) for name in (DIGEST, CELL, KEY))
+            if cell is None:
+                continue  # not ours
+            if digest is None or key in self._children or (key is None and cell in self._parents):
+                self._client.delete_run(run.info.run_id)
+            elif key is None:
+                self._parents[cell] = _Parent(run.info.run_id, digest, run.info.status, metrics)
+            else:
+                score = metrics.get(f"test_{headlines.get(key)}")
+                times = run.info.start_time, run.info.end_time
+                self._children[key] = _Child(run.info.run_id, digest, tags.get(PARENT, ""), score, *times)
+
+    def _search(self) -> Iterator[Run]:
+        token: str | None = None
+        while True:
+            page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _log_replicates(self, cell: _Cell, records: Mapping[str, dict[str, Any]]) -> int:
+        times = {key: _times(record) for key, record in records.items()}
+        parent = self._parents.get(cell.key)
+        if parent is None or parent.digest != cell.content.digest:
+            parent = self._make_parent(cell, min(started for started, _ in times.values()))
+        written = 0
+        for key, record in records.items():
+            content = _replicate(cell, record)
+            old = self._children.get(key)
+            if old is not None and old.digest == content.digest:
+                continue
+            if old is not None:
+                self._client.delete_run(self._children.pop(key).run)
+            run = self._make(content, *times[key], {PARENT: parent.run})
+            score = 100 * record["scores"]["test"][cell.headline] if record["status"] == COMPLETE else None
+            self._children[key] = _Child(run, content.digest, parent.run, score, *times[key])
+            written += 1
+        return written
+
+    def _summarise(self, cell: _Cell) -> None:
+        """Let the cell's parent show what its children come to: the mean only when all planned replicates are there."""
+        children = [self._children[key] for key in cell.keys if key in self._children]
+        scores = [child.score for child in children if child.score is not None]
+        figures = {"n": float(len(scores))}
+        if len(scores) == len(cell.keys):
+            summary = summarise(scores)
+            values = {"mean": summary.mean, "sd": summary.sd, "ci_low": summary.low, "ci_high": summary.high}
+            figures |= {f"test_{cell.headline}_{name}": value for name, value in values.items() if math.isfinite(value)}
+        failed, missing = len(children) - len(scores), len(cell.keys) - len(children)
+        status = FAILED if failed else RUNNING if missing else FINISHED
+
+        parent = self._parents[cell.key]
+        kept = {name: value for name, value in parent.figures.items() if name != "n"}
+        if kept.items() - figures.items() or parent.figures.get("n", 0) > len(scores):
+            parent = self._make_parent(cell, min(child.started for child in children))
+        for child in children:
+            if child.parent != parent.run:
+                self._client.set_tag(child.run, PARENT, parent.run)
+                child.parent = parent.run
+        ended = max(child.ended for child in children)
+        new = [item for item in figures.items() if item not in parent.figures.items()]
+        if new:
+            # of several values of a metric MLflow shows that of the highest step
+            metrics = [Metric(name, value, ended, len(scores) if name == "n" else 0) for name, value in new]
+            self._client.log_batch(parent.run, metrics=metrics)
+            parent.figures = figures
+        if status != parent.status:
+            if status == RUNNING:
+                self._client.update_run(parent.run, status)
+            else:
+                self._client.set_terminated(parent.run, status, ended)
+            parent.status = status
+
+    def _make_parent(self, cell: _Cell, started: int) -> _Parent:
+        """A parent run that shows no figures yet, in place of the one that may be there."""
+        old = self._parents.pop(cell.key, None)
+        if old is not None:
+            self._client.delete_run(old.run)
+        run = self._make(cell.content, started, started)
+        self._parents[cell.key] = _Parent(run, cell.content.digest, RUNNING, {})
+        return self._parents[cell.key]
+
+    def _make(self, content: _Content, started: int, ended: int, tags: Mapping[str, str] | None = None) -> str:
+        """Write a run and return its ID."""
+        all_tags = {**content.tags, **(tags or {})}
+        made = self._client.create_run(self._experiment, start_time=started, tags=all_tags, run_name=content.name)
+        run = str(made.info.run_id)
+        metrics = [Metric(name, value, ended, step) for name, value, step in content.metrics]
+        self._client.log_batch(run, metrics, [Param(name, value) for name, value in content.parameters.items()])
+        if content.status != RUNNING:
+            self._client.set_terminated(run, content.status, ended)
+        self._client.set_tag(run, DIGEST, content.digest)
+        return run
+
+
+@dataclasses.dataclass(frozen=True)
+class _Content:
+    """What an MLflow run shows; metrics as (name, value, step)."""
+
+    name: str
+    tags: Mapping[str, str]
+    parameters: Mapping[str, str]
+    metrics: tuple[tuple[str, float, int], ...] = ()
+    status: str = RUNNING
+
+    @property
+    def digest(self) -> str:
+        plain = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(plain.encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """A cell of the grid and what its parent run shows, figures aside."""
+
+    key: str
+    keys: tuple[str, ...]
+    headline: str
+    content: _Content
+
+
+@dataclasses.dataclass
+class _Parent:
+    """A parent run as it stands in the store."""
+
+    run: str
+    digest: str
+    status: str
+    figures: Mapping[str, float]
+
+
+@dataclasses.dataclass
+class _Child:
+    """A child run as it stands in the store; `score` is its headline score in percent, None where it failed."""
+
+    run: str
+    digest: str
+    parent: str
+    score: float | None
+    started: int
+    ended: int
+
+
+def _cell(cell: Mapping[str, Any], corpus: Mapping[str, Any]) -> _Cell:
+    words = [cell["encoder"], cell["strategy"], cell["text"], cell["variant"], f"n={cell['size']}", corpus["label"]]
+    parameters = _flatten(cell["spec"]) | {
+        "corpus": corpus["name"],
+        "corpus.label": corpus["label"],
+        "split": str(corpus["split"]),
+        "encoder": cell["encoder"],
+        "strategy": cell["strategy"],
+        "variant": cell["variant"],
+        "size": str(cell["size"]),
+        **({"text": cell["text"]} if cell["text"] else {}),
+    }
+    tags = {CELL: cell["cell"], "mlflow.source.name": "reprise"}
+    if corpus["notice"]:
+        tags[NOTE] = corpus["notice"][:LONGEST]
+    content = _Content(" · ".join(word for word in words if word), tags, parameters)
+    return _Cell(cell["cell"], tuple(cell["keys"]), corpus["metric"], content)
+
+
+def _replicate(cell: _Cell, record: Mapping[str, Any]) -> _Content:
+    """What the child run of a record shows: its cell's parameters too, or filters would lose it."""
+    environment = {name: value for name, value in record["environment"].items() if isinstance(value, str)}
+    tags = {**cell.content.tags, KEY: record["key"], "reprise.finished": record["finished"]}
+    tags |= {f"reprise.{name}": value for name, value in environment.items()}
+    if error := record["error"]:
+        told = f"{error['type']}: {error['message']}"
+        tags["reprise.error"] = told[:LONGEST]
+        # the end of a traceback says what went wrong
+        trace = f"\n\n```\n{error['traceback'][-LONGEST // 2 :]}\n```" if error["traceback"] else ""
+        tags[NOTE] = told[: LONGEST // 4] + trace
+    replicate = record["spec"]["replicate"]
+    return _Content(
+        name=f"replicate {replicate} · {cell.content.name}",
+        tags=tags,
+        parameters={**cell.content.parameters, "replicate": str(replicate)},
+        metrics=tuple(_metrics(record, cell.headline)),
+        status=FINISHED if record["status"] == COMPLETE else FAILED,
+    )
+
+
+def _metrics(record: Mapping[str, Any], headline: str) -> Iterator[tuple[str, float, int]]:
+    """Name, value and step of all that a record measured; of a failed one, what there is."""
+    for part, scores in (record.get("scores") or {}).items():
+        for metric, fraction in (scores or {}).items():
+            yield f"{part}_{metric}", 100 * fraction, 0
+    curve = record.get("curve") or {"update": [], "loss": [], "dev": []}
+    for update, loss, fraction in zip(curve["update"], curve["loss"], curve["dev"], strict=True):
+        yield "curve_loss", loss, update
+        yield f"curve_dev_{headline}", 100 * fraction, update
+    if record.get("best_update") is not None:
+        yield "best_update", record["best_update"], 0
+    for group in ("counts", "seconds"):
+        for name, value in (record.get(group) or {}).items():
+            yield f"{group}_{name}", value, 0
+
+
+def _flatten(spec: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A spec as parameters: `encoder`, `encoder.hidden`, `training.learning_rate`, ...; what is null is left out.
+
+    A name stands for the thing that it names, and a plugin's parameters stand right below it.
+    """
+    flat: dict[str, str] = {}
+    for name, value in spec.items():
+        path = prefix if name in ("name", "parameters") and prefix else f"{prefix}.{name}".lstrip(".")
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, path)
+        elif value is not None:
+            flat[path] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def _experiment_tags(grid: Mapping[str, Any]) -> dict[str, str]:
+    """That the experiment is Reprise's, the grid as written, and what a reader should know: notices and refusals."""
+    told = ["Scores are in percent. A parent run shows means once all its planned replicates are complete."]
+    told += [f"{corpus['label']}: {corpus['notice']}" for corpus in grid["corpora"] if corpus["notice"]]
+    for refusal in grid["refusals"]:
+        words = (refusal[name] for name in ("encoder", "strategy", "variant", "corpus"))
+        told.append(f"Refused: {' · '.join(word for word in words if word)}: {refusal['reason']}")
+    tags = {GRID: grid["name"], "reprise.source": grid["source"], NOTE: "\n\n".join(told)}
+    return {name: value[:LONGEST] for name, value in tags.items()}
+
+
+def _times(record: Mapping[str, Any]) -> tuple[int, int]:
+    """When a run began and ended, in milliseconds of the epoch."""
+    ended = datetime.fromisoformat(record["finished"]).timestamp()
+    return round(1000 * (ended - record["seconds"]["total"])), round(1000 * ended)
+
+
+def serve_ui(uri: str, host: str = "127.0.0.1", port: int = 5000) -> int:
+    """Serve MLflow's pages over the store at `uri` until Ctrl-C; return the exit code, 130 after Ctrl-C.
+
+    Raises HarnessError where the store or the port can't be used.
+    """
+    if uri.startswith(("http://", "https://")):
+        raise HarnessError(f"{_shown(uri)} is a server already: open that address in a browser")
+    check(uri)
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise HarnessError(f"can't listen on {host}:{port}: {error.strerror}. Choose another --port") from error
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command += ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    if artifacts := _artifacts(uri):
+        command += ["--artifacts-destination", artifacts.as_uri()]
+    print(f"MLflow opens at http://{host}:{port} in some seconds; Ctrl-C ends it", flush=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server stays behind a killed harness
+    server = subprocess.Popen(command)
+    try:
+        return server.wait()
+    except KeyboardInterrupt:
+        server.terminate()  # a terminal has told it already, whoever signals this process alone has not
+        server.wait()
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _database(uri: str) -> Path | None:
+    """The file of an SQLite store."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+
+
+def _artifacts(uri: str) -> Path | None:
+    """Where artifacts of an SQLite store belong: beside the database. A server knows its own place."""
+    database = _database(uri)
+    return database.parent / "mlflow-artifacts" if database else None
+
+
+def check(uri: str) -> None:
+    """Tell at once that an SQLite store can't be written: MLflow would make folders, or try for a minute and a half."""
+    database = _database(uri)
+    if database is None:
+        return
+    if not database.parent.is_dir():
+        raise HarnessError(
+            f"MLflow's database {database} can't be opened: there is no folder {database.parent}. "
+            f"Make it: mkdir -p {database.parent}"
+        )
+    try:
+        with closing(sqlite3.connect(database, timeout=5)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+    except sqlite3.Error as error:
+        raise HarnessError(
+            f"MLflow's database {database} can't be written: {error}. Nothing is in it that the records don't hold: "
+            "free it or move it away, then type: python -m harness sync"
+        ) from error
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """Say which store failed, how, and what to type next."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        reason = _shown(str(error)).strip().partition("\n")[0][:600]
+        raise HarnessError(
+            f"the MLflow store at {_shown(uri)} can't be used: {reason}\nThe records lack nothing. "
+            "Once the store is there, type: python -m harness sync"
+        ) from error
+
+
+def _shown(text: str) -> str:
+    """Text without the passwords in its addresses."""
+    return re.sub(r"//[^/@\s]*@", "//", text)

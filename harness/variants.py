@@ -1,0 +1,50 @@
+"""What tells the cells of a grid apart beyond corpus, split, encoder, strategy, text and size: their `variant`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.features import DEFAULT_GROUPS
+
+SECTIONS = ("corpus", "vectors", "encoder", "strategy", "training")
+
+
+def name_variants(cells: Sequence[dict[str, Any]]) -> None:
+    """Fill in `variant` of each cell, such as ``features=off, cell=vinyals``; empty where nothing varies.
+
+    A parameter is named in all cells that have it as soon as it varies between two cells that are otherwise called
+    the same.
+    """
+    values = [_parameters(cell["spec"]) for cell in cells]
+    alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for at, cell in enumerate(cells):
+        corpus = cell["spec"]["corpus"]
+        alike[corpus["name"], corpus["split"], cell["encoder"], cell["strategy"]].append(at)
+    varying: dict[tuple[str, str], None] = {}  # (the section, or the plugin for its parameters; the parameter)
+    for group in alike.values():
+        for parameter in dict.fromkeys(name for at in group for name in values[at]):
+            if len({repr(values[at].get(parameter)) for at in group}) > 1:
+                varying[parameter] = None
+    for cell, found in zip(cells, values, strict=True):
+        told = [f"{name[1]}={_written(*name, found[name])}" for name in varying if name in found]
+        cell["variant"] = ", ".join(told)
+
+
+def _parameters(spec: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """All parameters of a spec by (section, name); those of plugins by (kind and name of the plugin, name)."""
+    found: dict[tuple[str, str], Any] = {}
+    for section in SECTIONS:
+        part = spec[section] or {}
+        owner, part = (f"{section} {part['name']}", part["parameters"]) if "parameters" in part else (section, part)
+        found |= {(owner, name): value for name, value in part.items() if name != "digest"}
+    return found
+
+
+def _written(section: str, name: str, value: Any) -> str:
+    if (section, name) == ("training", "features"):
+        return {(): "off", DEFAULT_GROUPS: "on"}.get(tuple(value), "+".join(value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "default" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""One file, one strategy; the file's stem is its name."""
