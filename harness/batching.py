@@ -15,8 +15,11 @@ from harness.contracts import Batch, Reading
 
 Indices = npt.NDArray[np.int64]
 
-WINDOW = 16
-"""Batches that are drawn together and then sorted by length: padding falls, and chance still decides the order."""
+WINDOW = 64
+"""Batches that are drawn together and then sorted by length: padding falls to less than a tenth."""
+
+WINDOWS_A_PASS = 4
+"""Windows in a pass, at least: chance still decides which mentions of one length meet in a batch."""
 
 
 class Inputs:
@@ -108,11 +111,11 @@ class Features:
 def training_batches(lengths: Indices, size: int, generator: np.random.Generator) -> Iterator[Indices]:
     """Full batches without end: places in `lengths`, (N,), the lengths of the training mentions' readings.
 
-    Permutations of the mentions follow one another. `WINDOW` batches of that stream, never more than one pass, are
-    sorted by length, cut, and handed out in random order. Of fewer mentions than `size`, a batch has them all.
+    Permutations of the mentions follow one another. `WINDOW` batches of that stream, never more than a quarter of a
+    pass, are sorted by length, cut, and handed out in random order. Of fewer mentions than `size`, a batch has all.
     """
     size = min(size, len(lengths))
-    window = size * max(1, min(WINDOW, len(lengths) // size))
+    window = size * max(1, min(WINDOW, len(lengths) // size // WINDOWS_A_PASS))
     stream = np.zeros(0, np.int64)
     while True:
         while len(stream) < window:

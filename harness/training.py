@@ -126,6 +126,7 @@ class FineTuning:
             weight_decay=training.l2,
             eps=training.epsilon,
             initial_accumulator_value=training.initial_accumulator,
+            fused=self._device.type == "cpu" or None,  # one pass over the weights in place of five
         )
         sparse = SparseAdagrad(model.table, training)
         curve, best, loss_sum, last = Curve(), {}, torch.zeros((), device=self._device), 0
