@@ -132,7 +132,7 @@ def resolve(name: str, text: str, home: Path) -> ResolvedGrid:
     mistakes: list[str] = []
     axes = _axes(plain, mistakes)
     entries = [entry for asked in axes.corpora if (entry := _corpus(*asked, home, mistakes))]
-    wanted = any(Capability.VECTORS in kind.offers for _, kind, _ in axes.encoders)
+    wanted = any(Capability.VECTORS in kind.offers for _, kind, _ in axes.encoders) or not axes.encoders
     if wanted and not axes.vectors:
         mistakes.append("vectors: expected a vector file, a gensim-data name or 'own', found nothing")
     sources: dict[tuple[int, str], VectorSource] = {}

@@ -7,7 +7,7 @@ A plugin, and the fine-tuning itself, declares its parameters as a frozen datacl
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def coerce(value: Any, hint: Any) -> Any:
         if isinstance(value, Sequence) and not isinstance(value, str):
             return tuple(coerce(item, arguments[0]) for item in value)
     elif hint is float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
             return float(value)
     elif hint is types.NoneType:
         if value is None:

@@ -14,6 +14,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +31,11 @@ Classes = npt.NDArray[np.integer[Any]]
 
 COMPLETE = "complete"
 FAILED = "failed"
+
+_DAMAGE = (OSError, EOFError, ValueError, zlib.error, csv.Error, zipfile.BadZipFile)
+"""What reading a packed table or packed arrays raises where they are missing, cut off or overwritten."""
+
+csv.field_size_limit(2**31 - 1)  # no field of a record is too long to come back
 
 
 class RecordStore:
@@ -52,6 +58,7 @@ class RecordStore:
             write_atomically(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))
         text = json.dumps(record, indent=1, allow_nan=False)
         write_atomically(path, lambda file: file.write(text.encode()))
+        self.damaged.pop(path, None)
 
     def read(self, key: str) -> Record | None:
         """The record of a run, or None where there is none; a damaged one is noted in `damaged` and counts as none."""
@@ -62,7 +69,7 @@ class RecordStore:
                 raise ValueError(f"expected the record of {key}")
         except FileNotFoundError:
             return None
-        except (ValueError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             self.damaged[path] = str(error)
             return None
         return record
@@ -77,9 +84,19 @@ class RecordStore:
         return (path.stem for path in sorted(self.root.glob("??/*.json")))
 
     def predictions(self, key: str) -> tuple[Classes, Classes]:
-        """Gold and predicted classes of the test split of a complete run, (N,) each."""
-        with np.load(self.path(key).with_suffix(".npz")) as arrays:
-            return arrays["gold"], arrays["predicted"]
+        """Gold and predicted classes of the test split of a complete run, (N,) each.
+
+        Raises DataError where the file is missing or damaged.
+        """
+        path = self.path(key).with_suffix(".npz")
+        try:
+            with _packed(path) as arrays:
+                return arrays["gold"], arrays["predicted"]
+        except (*_DAMAGE, KeyError) as error:
+            raise DataError(
+                f"{path}: expected the predictions of run {key[:16]}, found damage: {error}. "
+                f"Delete {path.with_suffix('.json').name} beside it, and `run` makes both again"
+            ) from error
 
 
 def export(store: RecordStore, keys: Iterable[str], folder: Path) -> None:
@@ -116,39 +133,56 @@ def import_results(store: RecordStore, folder: Path) -> tuple[int, int]:
             raise DataError(f"{file} is not here; expected a results folder, such as results/kbp37, with {file.name}")
     new = known = 0
     try:
-        with np.load(arrays) as saved, gzip.open(table, "rt", encoding="utf-8", newline="") as text:
-            for number, row in enumerate(csv.DictReader(text), 2):
+        with _packed(arrays) as saved, gzip.open(table, "rt", encoding="utf-8", newline="") as text:
+            rows = csv.DictReader(text)
+            if rows.fieldnames is None:
+                raise DataError(f"{table}: expected a table of records, found an empty file")
+            for row in rows:
                 try:
-                    record = unflatten(row)
-                    if record["key"] != key_of(record["spec"]):
-                        raise ValueError(f"the spec does not hash to the key {record['key'][:16]}")
-                    complete = record["status"] == COMPLETE
-                    gold, predicted = (
-                        (saved[f"gold-{record['gold']}"], saved[record["key"]]) if complete else (None, None)
-                    )
-                except (KeyError, TypeError, ValueError) as error:
-                    raise DataError(f"{table}, line {number}: expected a record, found a fault: {error}") from error
+                    record, gold, predicted = _restored(row, saved)
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    found = f"no {error}" if isinstance(error, KeyError) else error
+                    raise DataError(f"{table}, line {rows.line_num}: expected a record, found {found}") from error
                 present = store.read(record["key"])
-                if present is not None and (present["status"] == COMPLETE or not complete):
+                if present is not None and (present["status"] == COMPLETE or gold is None):
                     known += 1
                     continue
                 store.write(record, gold, predicted)
                 new += 1
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise DataError(f"{folder}: expected records.csv.gz and predictions.npz, found damage: {error}") from error
     return new, known
 
 
+def _restored(row: Mapping[str, str], saved: Mapping[str, Classes]) -> tuple[Record, Classes | None, Classes | None]:
+    """A record from its row, with its gold and predicted classes if it is complete; ValueError where they disagree."""
+    if None in row or None in row.values():
+        raise ValueError("another number of columns than in the first line")
+    record = unflatten(row)
+    if record["key"] != key_of(record["spec"]):
+        raise ValueError(f"the key {record['key'][:16]}, to which its spec does not hash")
+    if record["status"] != COMPLETE:
+        return record, None, None
+    names = f"gold-{record['gold']}", record["key"]
+    if lacking := [name for name in names if name not in saved]:
+        raise ValueError(f"no array {lacking[0]} in predictions.npz")
+    gold, predicted = (saved[name] for name in names)
+    if _digest(gold) != record["gold"] or gold.shape != predicted.shape:
+        raise ValueError(f"other arrays in predictions.npz than those of the run {record['key'][:16]}")
+    return record, gold, predicted
+
+
 def flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """A record as columns: `spec.corpus.name` and so on; what is not a plain string is JSON, and so is a string that
-    could be taken for JSON, so that `unflatten` gives back the very same values.
+    """A record as columns: `spec.corpus.name` and so on; what is not a plain string is JSON, and so are a string that
+    could be taken for JSON and a mapping whose names could be taken for a path, so that `unflatten` gives back the very
+    same values. The names of the record's own fields hold no dot.
     """
     row: dict[str, str] = {}
     for name, value in record.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and all(_is_plain(inner) and "." not in inner for inner in value):
             row |= flatten(value, f"{prefix}{name}.")
         else:
-            row[prefix + name] = value if isinstance(value, str) and not _is_json(value) else json.dumps(value)
+            row[prefix + name] = value if isinstance(value, str) and _is_plain(value) else json.dumps(value)
     return row
 
 
@@ -179,11 +213,21 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)
     except OSError as error:
-        if unfinished is not None:
-            Path(unfinished).unlink(missing_ok=True)
         raise HarnessError(
             f"can't write {path}: {error.strerror or error}. Free some space, or choose another folder with --home"
         ) from error
+    finally:
+        if unfinished is not None:
+            Path(unfinished).unlink(missing_ok=True)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a string comes back from a table as it is: it could not be taken for JSON, nor disturbs CSV in UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a pair of surrogates, as in the name of a file that is not UTF-8
+        return False
+    return "\r" not in text and not _is_json(text)  # Python 3.11 writes a lone \r without quotes
 
 
 def _is_json(text: str) -> bool:
@@ -192,6 +236,12 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return text == ""
     return True
+
+
+def _packed(path: Path) -> Any:
+    """The arrays of an .npz file, to be closed."""
+    zipfile.ZipFile(path).close()  # np.load takes what is no zip file for a pickle, and advises to trust it
+    return np.load(path)
 
 
 def _compact(classes: Classes) -> Classes:

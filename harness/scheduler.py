@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 
 from harness import runner
 from harness.artifacts import ArtifactStore
@@ -96,6 +97,7 @@ def run(
         return spec, home, device, entry.source.reader.headline, entry.source.reader.negative_label, commit
 
     if workers == 0:
+        torch.set_num_threads(1)  # as in a worker: the number of threads decides the last bits of a sum
         for spec in todo:
             finished(runner.execute(*arguments(spec)))
         return
@@ -176,7 +178,13 @@ def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Calla
             told(f"Preparing {name} (once; vectors are read or trained, features built)")
         source = grid.corpora[str(corpus)].source
         load = grid.vectors[vectors.digest].load if vectors else None
-        prepared.ensure(store, corpus, vectors, source, load)
+        try:
+            prepared.ensure(store, corpus, vectors, source, load)
+        except (OSError, SafetensorError) as error:
+            raise HarnessError(
+                f"the prepared data of {name} can't be written or read below {store.root}: {error}. Free some space, "
+                "delete that folder if it is damaged, or choose another one with --home"
+            ) from error
 
 
 def choose_device(wanted: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from harness.features import DEFAULT_GROUPS
 
-SECTIONS = ("corpus", "vectors", "encoder", "strategy", "training")
+SECTIONS = ("training", "encoder", "strategy", "vectors", "corpus")
+"""The parts of a spec that vary, in the order in which a variant names them."""
 
 
 def name_variants(cells: Sequence[dict[str, Any]]) -> None:
@@ -22,13 +23,13 @@ def name_variants(cells: Sequence[dict[str, Any]]) -> None:
     for at, cell in enumerate(cells):
         corpus = cell["spec"]["corpus"]
         alike[corpus["name"], corpus["split"], cell["encoder"], cell["strategy"]].append(at)
-    varying: dict[tuple[str, str], None] = {}  # (the section, or the plugin for its parameters; the parameter)
+    varying: set[tuple[str, str]] = set()  # (the section, or the plugin for its parameters; the parameter)
     for group in alike.values():
         for parameter in dict.fromkeys(name for at in group for name in values[at]):
             if len({repr(values[at].get(parameter)) for at in group}) > 1:
-                varying[parameter] = None
+                varying.add(parameter)
     for cell, found in zip(cells, values, strict=True):
-        told = [f"{name[1]}={_written(*name, found[name])}" for name in varying if name in found]
+        told = [f"{name[1]}={_written(*name, value)}" for name, value in found.items() if name in varying]
         cell["variant"] = ", ".join(told)
 
 

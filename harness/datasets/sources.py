@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from harness import registry
-from harness.contracts import Corpus, CorpusReader, RelationMention
-from harness.errors import DataError
+from harness.contracts import Corpus, CorpusReader, Part, RelationMention
+from harness.errors import DataError, HarnessError
 
 DATA_VARIABLE = "HARNESS_DATA"
 
@@ -31,12 +32,15 @@ def find_folder(reader: type[CorpusReader], name: str, home: Path) -> Path | Non
     if not reader.files:
         return None
     folders = data_folders(home)
+    not_whole = ""
     for folder in folders:
         missing = [file for file in reader.files if not (folder / file).is_file()]
         if not missing:
             return folder
         if len(missing) < len(reader.files):
-            raise DataError(f"corpus '{name}' is not whole in {folder}: missing {', '.join(missing)}")
+            not_whole = not_whole or f"corpus '{name}' is not whole in {folder}: missing {', '.join(missing)}"
+    if not_whole:
+        raise DataError(not_whole)
     searched = ", ".join(map(str, folders))
     raise DataError(
         f"corpus '{name}' is not here: expected {', '.join(reader.files)} below one of {searched}. "
@@ -63,23 +67,42 @@ class SourceCorpus:
 def read_corpus(name: str, home: Path) -> SourceCorpus:
     """Read a corpus by its name and check what every run relies on.
 
-    Raises DataError where it is not here, is empty, has one class only, or has a mention whose spans are not in
-    text order within its tokens.
+    Raises DataError where it is not here or can't be read, is empty, has one class only, or has a mention that is not
+    what its fields promise.
     """
     reader = registry.load("corpus", name)()
-    corpus = reader.read(find_folder(type(reader), name, home))
+    try:
+        corpus = reader.read(find_folder(type(reader), name, home))
+    except HarnessError:
+        raise
+    except Exception as error:  # a corpus plugin may be anybody's
+        raise DataError(f"corpus '{name}' can't be read: {type(error).__name__}: {error}") from error
     classes = Counter(mention.label for mention in corpus.mentions)
     if len(classes) < 2:
         found = f"{len(corpus.mentions)} mentions of {', '.join(map(repr, classes)) or 'none'}"
         raise DataError(f"corpus '{name}': expected mentions of at least two classes, found {found}")
     for mention in corpus.mentions:
-        (start_1, end_1), (start_2, end_2) = mention.first, mention.second
-        if not 0 <= start_1 < end_1 <= start_2 < end_2 <= len(mention.tokens):
-            raise DataError(
-                f"corpus '{name}', mention {mention.identifier}: expected two spans in text order within "
-                f"{len(mention.tokens)} tokens, found {tuple(mention.first)} and {tuple(mention.second)}"
-            )
+        if fault := _fault(mention):
+            raise DataError(f"corpus '{name}', mention {mention.identifier}: {fault}")
     return SourceCorpus(name, reader, corpus, content_digest(corpus))
+
+
+def _fault(mention: RelationMention) -> str:
+    """What is wrong with a mention; empty where nothing is."""
+    size, parse = len(mention.tokens), mention.parse
+    (start_1, end_1), (start_2, end_2) = mention.first, mention.second
+    if not 0 <= start_1 < end_1 <= start_2 < end_2 <= size:
+        found = f"{tuple(mention.first)} and {tuple(mention.second)}"
+        return f"expected two spans in text order within {size} tokens, found {found}"
+    for start, end, entity in mention.others:
+        if not 0 <= start < end <= size:
+            return f"expected further mentions within {size} tokens, found ({start}, {end}) of '{entity}'"
+    if mention.part not in get_args(Part):
+        return f"expected the part {', '.join(get_args(Part))}, found {mention.part!r}"
+    if parse is not None and not len(parse.tags) == len(parse.heads) == len(parse.labels) == size:
+        found = f"{len(parse.tags)} tags, {len(parse.heads)} heads and {len(parse.labels)} labels"
+        return f"expected a parse of {size} tokens, found {found}"
+    return ""
 
 
 def content_digest(corpus: Corpus) -> str:

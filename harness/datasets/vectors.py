@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +28,9 @@ RECIPE: dict[str, Any] = {
     "sg": 1, "vector_size": 50, "window": 5, "negative": 10, "epochs": 5, "min_count": 2, "sample": 1e-3, "seed": 1,
 }  # fmt: skip
 """Skip-gram of the paper's kind (Li et al. 2016, section 4.1), in a width that suits a small text."""
+
+_UNREADABLE = (OSError, EOFError, zlib.error)  # what a file raises that is missing, cut off or damaged, packed or not
+_LONGEST_LINE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -63,62 +69,80 @@ def locate(name: str, reader: CorpusReader, home: Path) -> VectorSource:
 def load(file: Path) -> WordVectors:
     """Read word vectors, word2vec or GloVe, text or binary, plain or .gz, and check them.
 
-    Raises DataError with the file, and the line where there is one, for a file that is empty, has a line of another
-    width, or a value that is not a finite number.
+    Raises DataError with the file, and the line where there is one, for a file that is empty or damaged, has a line
+    of another width, or a value that is not a finite number.
     """
     from gensim.models import KeyedVectors
 
     header, binary = _kind(file)
     try:
         vectors = KeyedVectors.load_word2vec_format(str(file), binary=binary, no_header=not header)
-    except (ValueError, EOFError, UnicodeDecodeError, OSError) as error:
-        fault = _fault(file, header, binary)
-        raise DataError(f"{file}: expected word vectors, found a fault{fault}: {error}") from error
-    if not len(vectors):
+    except (*_UNREADABLE, ValueError, OverflowError, MemoryError) as error:
+        told = str(error) or type(error).__name__
+        raise _refusal(file, header, binary, f"expected word vectors, found a fault: {told}") from error
+    if not vectors.vectors.size:
         raise DataError(f"{file}: expected word vectors, found none")
     bad = np.flatnonzero(~np.isfinite(vectors.vectors).all(axis=1))
     if len(bad):
-        word, line = vectors.index_to_key[bad[0]], int(bad[0]) + 1 + header
-        where = "" if binary else f", line {line}"
-        raise DataError(f"{file}{where}: expected finite numbers, found NaN or infinity for the word '{word}'")
+        word = vectors.index_to_key[bad[0]]
+        raise _refusal(file, header, binary, f"expected finite numbers, found NaN or infinity for the word '{word}'")
     found: WordVectors = vectors
     return found
 
 
 def _kind(file: Path) -> tuple[bool, bool]:
-    """Whether a vector file has a header line, and whether it is binary, from its first bytes."""
+    """Whether a vector file has a header line, and whether it is binary, from its first two lines."""
     try:
         with _open(file) as stream:
-            first, rest = stream.readline(), stream.read(4096)
-    except OSError as error:
+            first, second = stream.readline(), stream.readline(_LONGEST_LINE)
+    except _UNREADABLE as error:
         raise DataError(f"{file}: expected word vectors, found a file that can't be read: {error}") from error
     if not first.strip():
         raise DataError(f"{file}: expected word vectors, found an empty file")
     fields = first.split()
-    header = len(fields) == 2 and all(field.isdigit() for field in fields)
-    sample = rest.partition(b"\n")[0].split()[1:] if header else fields[1:]
+    if len(fields) != 2 or not all(field.isdigit() for field in fields):
+        return False, False
     try:
-        [float(number) for number in sample]
+        numbers = [float(number) for number in second.split()[1:]]
     except ValueError:
-        return header, header
-    return header, False
+        return True, True
+    # Binary numbers may begin with a line feed, and with a digit before it.
+    return True, bool(second) and len(numbers) < min(2, int(fields[1]))
 
 
-def _fault(file: Path, header: bool, binary: bool) -> str:
-    """Where a text file's first line of a wrong width is; empty where there is none."""
-    if binary:
-        return ""
-    with _open(file) as stream:
-        width = None
-        for number, line in enumerate(stream, 1):
-            fields = line.split()
-            if number == 1 and header:
-                width = int(fields[1])
-                continue
-            width = width or len(fields) - 1
-            if len(fields) - 1 != width:
-                return f" in line {number} (expected a word and {width} numbers, found {len(fields) - 1} numbers)"
+def _refusal(file: Path, header: bool, binary: bool, otherwise: str) -> DataError:
+    """The first fault of a text file with its line; `otherwise` where no line shows one."""
+    fault = "" if binary else _first_fault(file, header)
+    return DataError(f"{file}, {fault}" if fault else f"{file}: {otherwise}")
+
+
+def _first_fault(file: Path, header: bool) -> str:
+    """The first line that is not a word and its numbers, and what is wrong with it; empty where there is none."""
+    width = at = 0
+    try:
+        with _open(file) as stream:
+            for at, line in enumerate(stream, 1):
+                if header and at == 1:
+                    width = int(line.split()[1])
+                    continue
+                word, *numbers = line.rstrip().decode().split(" ")
+                width = width or len(numbers)
+                strange = next((repr(number) for number in numbers if not _is_finite(number)), "")
+                if strange or len(numbers) != width:
+                    found = strange or f"{len(numbers)} numbers"
+                    return f"line {at}: expected {width} finite numbers after the word '{word}', found {found}"
+    except UnicodeDecodeError as error:
+        return f"line {at}: expected UTF-8 text, found {error.reason} at byte {error.start} of the line"
+    except _UNREADABLE:
+        pass
     return ""
+
+
+def _is_finite(number: str) -> bool:
+    try:
+        return bool(np.isfinite(np.float32(number)))
+    except ValueError:
+        return False
 
 
 def _open(file: Path) -> IO[bytes]:
@@ -152,8 +176,13 @@ def _own(reader: CorpusReader, home: Path) -> VectorSource:
     def train(folder: Path) -> None:
         from gensim.models import Word2Vec
 
-        # One thread: with more, gensim's vectors are not repeatable.
-        model = Word2Vec([[word.lower() for word in words] for words in sentences], workers=1, **RECIPE)
+        lowered = [[word.lower() for word in words] for words in sentences]
+        if max(Counter(chain.from_iterable(lowered)).values(), default=0) < RECIPE["min_count"]:
+            raise DataError(
+                f"vectors '{OWN}': expected words that stand at least {RECIPE['min_count']} times in the text of "
+                f"{type(reader).__name__}, found none"
+            )
+        model = Word2Vec(lowered, workers=1, **RECIPE)  # with more threads than one they are not repeatable
         model.wv.save_word2vec_format(str(folder / "vectors.bin"), binary=True)
 
     def trained() -> WordVectors:
@@ -174,6 +203,8 @@ def _file_digest(file: Path, home: Path) -> str:
     try:
         known = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        known = None
+    if not isinstance(known, dict):
         known = {}
     if name not in known:
         with file.open("rb") as stream:

@@ -186,10 +186,11 @@ def _latex(grid: Grid, rows: Sequence[Row]) -> str:
     parts = ["% needs \\usepackage{booktabs}"]
     for corpus, own, refused in _sections(grid, rows):
         names, sizes, lines = _table(own, escape, r"\textbf{{{}}}".format)
+        counts = corpus["counts"]
         caption = (
-            f"{grid['name']}: {corpus['label']}. {_metric(corpus, own)}, of the test part ({corpus['counts']['test']:,} "
-            f"labels), by the number of training labels, beside {corpus['counts']['dev']:,} dev labels: mean ± sample "
-            f"standard deviation over {_replicates(own)} replicates."
+            f"{grid['name']}: {corpus['label']}. {_metric(corpus, own)}, of the test part ({counts['test']:,} labels), "
+            f"by the number of training labels, beside {counts['dev']:,} dev labels: mean ± sample standard deviation "
+            f"over {_replicates(own)} replicates."
         )
         notes = [corpus["notice"]] * bool(corpus["notice"]) + [f"Refused: {pair}." for pair in refused]
         body = [" & ".join(line) + r" \\" for line in [[*names, *sizes], *lines]]

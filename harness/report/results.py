@@ -46,7 +46,7 @@ def read_resolved(name: str, home: Path, results: Path) -> dict[str, Any]:
     for file in places:
         try:
             grid: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except ValueError as error:
             raise DataError(f"{file}: expected a resolved grid, found damage: {error}") from error
