@@ -9,8 +9,6 @@ in percent.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import logging
 import math
 import os
@@ -22,7 +20,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +28,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness.analysis import summarise
 from harness.errors import HarnessError
 from harness.records import COMPLETE
+from harness.tracked import (
+    CELL,
+    DIGEST,
+    FAILED,
+    FINISHED,
+    GRID,
+    KEY,
+    PARENT,
+    RUNNING,
+    Cell,
+    Content,
+    experiment_tags,
+    shown_cell,
+    shown_replicate,
+    times_of,
+)
 
 # MLflow reads these from the environment, some of them while it is imported; what a person has set stays.
 os.environ.update(
@@ -50,12 +63,6 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # it announces each retry
-
-GRID, CELL, KEY, DIGEST = "reprise.grid", "reprise.cell", "reprise.key", "reprise.digest"
-PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
-RUNNING, FINISHED, FAILED = "RUNNING", "FINISHED", "FAILED"
-LONGEST = 8000
-"""Characters that MLflow stores of a tag."""
 
 
 class Counts(NamedTuple):
@@ -89,7 +96,7 @@ class Tracker:
 
     def __init__(self, uri: str, grid: Mapping[str, Any]) -> None:
         self._uri = uri
-        self._cells = [_cell(cell, grid["corpora"][cell["corpus"]]) for cell in grid["cells"]]
+        self._cells = [shown_cell(cell, grid["corpora"][cell["corpus"]]) for cell in grid["cells"]]
         self._parents: dict[str, _Parent] = {}
         self._children: dict[str, _Child] = {}
         check(uri)
@@ -125,7 +132,7 @@ class Tracker:
 
     def _find_or_make(self, grid: Mapping[str, Any]) -> str:
         """The ID of the grid's experiment."""
-        name, tags = grid["name"], _experiment_tags(grid)
+        name, tags = grid["name"], experiment_tags(grid)
         found = self._client.get_experiment_by_name(name)
         if found is None:
             # a place of its own: MLflow's default would be ./mlruns, wherever the command is typed
@@ -169,14 +176,14 @@ class Tracker:
             if not token:
                 return
 
-    def _log_replicates(self, cell: _Cell, records: Mapping[str, dict[str, Any]]) -> int:
-        times = {key: _times(record) for key, record in records.items()}
+    def _log_replicates(self, cell: Cell, records: Mapping[str, dict[str, Any]]) -> int:
+        times = {key: times_of(record) for key, record in records.items()}
         parent = self._parents.get(cell.key)
         if parent is None or parent.digest != cell.content.digest:
             parent = self._make_parent(cell, min(started for started, _ in times.values()))
         written = 0
         for key, record in records.items():
-            content = _replicate(cell, record)
+            content = shown_replicate(cell, record)
             old = self._children.get(key)
             if old is not None and old.digest == content.digest:
                 continue
@@ -188,7 +195,7 @@ class Tracker:
             written += 1
         return written
 
-    def _summarise(self, cell: _Cell) -> None:
+    def _summarise(self, cell: Cell) -> None:
         """Let the cell's parent show what its children come to: the mean only when all planned replicates are there."""
         children = [self._children[key] for key in cell.keys if key in self._children]
         scores = [child.score for child in children if child.score is not None]
@@ -222,7 +229,7 @@ class Tracker:
                 self._client.set_terminated(parent.run, status, ended)
             parent.status = status
 
-    def _make_parent(self, cell: _Cell, started: int) -> _Parent:
+    def _make_parent(self, cell: Cell, started: int) -> _Parent:
         """A parent run that shows no figures yet, in place of the one that may be there."""
         old = self._parents.pop(cell.key, None)
         if old is not None:
@@ -231,7 +238,7 @@ class Tracker:
         self._parents[cell.key] = _Parent(run, cell.content.digest, RUNNING, {})
         return self._parents[cell.key]
 
-    def _make(self, content: _Content, started: int, ended: int, tags: Mapping[str, str] | None = None) -> str:
+    def _make(self, content: Content, started: int, ended: int, tags: Mapping[str, str] | None = None) -> str:
         """Write a run and return its ID."""
         all_tags = {**content.tags, **(tags or {})}
         made = self._client.create_run(self._experiment, start_time=started, tags=all_tags, run_name=content.name)
@@ -242,32 +249,6 @@ class Tracker:
             self._client.set_terminated(run, content.status, ended)
         self._client.set_tag(run, DIGEST, content.digest)
         return run
-
-
-@dataclasses.dataclass(frozen=True)
-class _Content:
-    """What an MLflow run shows; metrics as (name, value, step)."""
-
-    name: str
-    tags: Mapping[str, str]
-    parameters: Mapping[str, str]
-    metrics: tuple[tuple[str, float, int], ...] = ()
-    status: str = RUNNING
-
-    @property
-    def digest(self) -> str:
-        plain = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.sha256(plain.encode()).hexdigest()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Cell:
-    """A cell of the grid and what its parent run shows, figures aside."""
-
-    key: str
-    keys: tuple[str, ...]
-    headline: str
-    content: _Content
 
 
 @dataclasses.dataclass
@@ -290,94 +271,6 @@ class _Child:
     score: float | None
     started: int
     ended: int
-
-
-def _cell(cell: Mapping[str, Any], corpus: Mapping[str, Any]) -> _Cell:
-    words = [cell["encoder"], cell["strategy"], cell["text"], cell["variant"], f"n={cell['size']}", corpus["label"]]
-    parameters = _flatten(cell["spec"]) | {
-        "corpus": corpus["name"],
-        "corpus.label": corpus["label"],
-        "split": str(corpus["split"]),
-        "encoder": cell["encoder"],
-        "strategy": cell["strategy"],
-        "variant": cell["variant"],
-        "size": str(cell["size"]),
-        **({"text": cell["text"]} if cell["text"] else {}),
-    }
-    tags = {CELL: cell["cell"], "mlflow.source.name": "reprise"}
-    if corpus["notice"]:
-        tags[NOTE] = corpus["notice"][:LONGEST]
-    content = _Content(" · ".join(word for word in words if word), tags, parameters)
-    return _Cell(cell["cell"], tuple(cell["keys"]), corpus["metric"], content)
-
-
-def _replicate(cell: _Cell, record: Mapping[str, Any]) -> _Content:
-    """What the child run of a record shows: its cell's parameters too, or filters would lose it."""
-    environment = {name: value for name, value in record["environment"].items() if isinstance(value, str)}
-    tags = {**cell.content.tags, KEY: record["key"], "reprise.finished": record["finished"]}
-    tags |= {f"reprise.{name}": value for name, value in environment.items()}
-    if error := record["error"]:
-        told = f"{error['type']}: {error['message']}"
-        tags["reprise.error"] = told[:LONGEST]
-        # the end of a traceback says what went wrong
-        trace = f"\n\n```\n{error['traceback'][-LONGEST // 2 :]}\n```" if error["traceback"] else ""
-        tags[NOTE] = told[: LONGEST // 4] + trace
-    replicate = record["spec"]["replicate"]
-    return _Content(
-        name=f"replicate {replicate} · {cell.content.name}",
-        tags=tags,
-        parameters={**cell.content.parameters, "replicate": str(replicate)},
-        metrics=tuple(_metrics(record, cell.headline)),
-        status=FINISHED if record["status"] == COMPLETE else FAILED,
-    )
-
-
-def _metrics(record: Mapping[str, Any], headline: str) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of all that a record measured; of a failed one, what there is."""
-    for part, scores in (record.get("scores") or {}).items():
-        for metric, fraction in (scores or {}).items():
-            yield f"{part}_{metric}", 100 * fraction, 0
-    curve = record.get("curve") or {"update": [], "loss": [], "dev": []}
-    for update, loss, fraction in zip(curve["update"], curve["loss"], curve["dev"], strict=True):
-        yield "curve_loss", loss, update
-        yield f"curve_dev_{headline}", 100 * fraction, update
-    if record.get("best_update") is not None:
-        yield "best_update", record["best_update"], 0
-    for group in ("counts", "seconds"):
-        for name, value in (record.get(group) or {}).items():
-            yield f"{group}_{name}", value, 0
-
-
-def _flatten(spec: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """A spec as parameters: `encoder`, `encoder.hidden`, `training.learning_rate`, ...; what is null is left out.
-
-    A name stands for the thing that it names, and a plugin's parameters stand right below it.
-    """
-    flat: dict[str, str] = {}
-    for name, value in spec.items():
-        path = prefix if name in ("name", "parameters") and prefix else f"{prefix}.{name}".lstrip(".")
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, path)
-        elif value is not None:
-            flat[path] = value if isinstance(value, str) else json.dumps(value)
-    return flat
-
-
-def _experiment_tags(grid: Mapping[str, Any]) -> dict[str, str]:
-    """That the experiment is Reprise's, the grid as written, and what a reader should know: notices and refusals."""
-    told = ["Scores are in percent. A parent run shows means once all its planned replicates are complete."]
-    told += [f"{corpus['label']}: {corpus['notice']}" for corpus in grid["corpora"] if corpus["notice"]]
-    for refusal in grid["refusals"]:
-        words = (refusal[name] for name in ("encoder", "strategy", "variant", "corpus"))
-        told.append(f"Refused: {' · '.join(word for word in words if word)}: {refusal['reason']}")
-    tags = {GRID: grid["name"], "reprise.source": grid["source"], NOTE: "\n\n".join(told)}
-    return {name: value[:LONGEST] for name, value in tags.items()}
-
-
-def _times(record: Mapping[str, Any]) -> tuple[int, int]:
-    """When a run began and ended, in milliseconds of the epoch."""
-    ended = datetime.fromisoformat(record["finished"]).timestamp()
-    return round(1000 * (ended - record["seconds"]["total"])), round(1000 * ended)
 
 
 def serve_ui(uri: str, host: str = "127.0.0.1", port: int = 5000) -> int:

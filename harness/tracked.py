@@ -1,0 +1,137 @@
+"""What MLflow shows of a grid, its cells and its records: names, tags, parameters and metrics. Free of mlflow.
+
+Scores are in percent. A child run carries its cell's parameters too, or filters would lose it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from harness.records import COMPLETE
+
+GRID, CELL, KEY, DIGEST = "reprise.grid", "reprise.cell", "reprise.key", "reprise.digest"
+PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
+RUNNING, FINISHED, FAILED = "RUNNING", "FINISHED", "FAILED"
+LONGEST = 8000
+"""Characters that MLflow stores of a tag."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What an MLflow run shows; metrics as (name, value, step)."""
+
+    name: str
+    tags: Mapping[str, str]
+    parameters: Mapping[str, str]
+    metrics: tuple[tuple[str, float, int], ...] = ()
+    status: str = RUNNING
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that the run shows."""
+        plain = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(plain.encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A cell of the grid and what its parent run shows, figures aside."""
+
+    key: str
+    keys: tuple[str, ...]
+    headline: str
+    content: Content
+
+
+def shown_cell(cell: Mapping[str, Any], corpus: Mapping[str, Any]) -> Cell:
+    """What the parent run of a cell of a resolved grid shows; `corpus` is its entry there."""
+    words = [cell["encoder"], cell["strategy"], cell["text"], cell["variant"], f"n={cell['size']}", corpus["label"]]
+    parameters = _flatten(cell["spec"]) | {
+        "corpus": corpus["name"],
+        "corpus.label": corpus["label"],
+        "split": str(corpus["split"]),
+        "encoder": cell["encoder"],
+        "strategy": cell["strategy"],
+        "variant": cell["variant"],
+        "size": str(cell["size"]),
+        **({"text": cell["text"]} if cell["text"] else {}),
+    }
+    tags = {CELL: cell["cell"], "mlflow.source.name": "reprise"}
+    if corpus["notice"]:
+        tags[NOTE] = corpus["notice"][:LONGEST]
+    content = Content(" · ".join(word for word in words if word), tags, parameters)
+    return Cell(cell["cell"], tuple(cell["keys"]), corpus["metric"], content)
+
+
+def shown_replicate(cell: Cell, record: Mapping[str, Any]) -> Content:
+    """What the child run of a record shows."""
+    environment = {name: value for name, value in record["environment"].items() if isinstance(value, str)}
+    tags = {**cell.content.tags, KEY: record["key"], "reprise.finished": record["finished"]}
+    tags |= {f"reprise.{name}": value for name, value in environment.items()}
+    if error := record["error"]:
+        told = f"{error['type']}: {error['message']}"
+        tags["reprise.error"] = told[:LONGEST]
+        # the end of a traceback says what went wrong
+        trace = f"\n\n```\n{error['traceback'][-LONGEST // 2 :]}\n```" if error["traceback"] else ""
+        tags[NOTE] = told[: LONGEST // 4] + trace
+    replicate = record["spec"]["replicate"]
+    return Content(
+        name=f"replicate {replicate} · {cell.content.name}",
+        tags=tags,
+        parameters={**cell.content.parameters, "replicate": str(replicate)},
+        metrics=tuple(_metrics(record, cell.headline)),
+        status=FINISHED if record["status"] == COMPLETE else FAILED,
+    )
+
+
+def _metrics(record: Mapping[str, Any], headline: str) -> Iterator[tuple[str, float, int]]:
+    """Name, value and step of all that a record measured; of a failed one, what there is."""
+    for part, scores in (record.get("scores") or {}).items():
+        for metric, fraction in (scores or {}).items():
+            yield f"{part}_{metric}", 100 * fraction, 0
+    curve = record.get("curve") or {"update": [], "loss": [], "dev": []}
+    for update, loss, fraction in zip(curve["update"], curve["loss"], curve["dev"], strict=True):
+        yield "curve_loss", loss, update
+        yield f"curve_dev_{headline}", 100 * fraction, update
+    if record.get("best_update") is not None:
+        yield "best_update", record["best_update"], 0
+    for group in ("counts", "seconds"):
+        for name, value in (record.get(group) or {}).items():
+            yield f"{group}_{name}", value, 0
+
+
+def _flatten(spec: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A spec as parameters: `encoder`, `encoder.hidden`, `training.learning_rate`, ...; what is null is left out.
+
+    A name stands for the thing that it names, and a plugin's parameters stand right below it.
+    """
+    flat: dict[str, str] = {}
+    for name, value in spec.items():
+        path = prefix if name in ("name", "parameters") and prefix else f"{prefix}.{name}".lstrip(".")
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, path)
+        elif value is not None:
+            flat[path] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def experiment_tags(grid: Mapping[str, Any]) -> dict[str, str]:
+    """That the experiment is Reprise's, the grid as written, and what a reader should know: notices and refusals."""
+    told = ["Scores are in percent. A parent run shows means once all its planned replicates are complete."]
+    told += [f"{corpus['label']}: {corpus['notice']}" for corpus in grid["corpora"] if corpus["notice"]]
+    for refusal in grid["refusals"]:
+        words = (refusal[name] for name in ("encoder", "strategy", "variant", "corpus"))
+        told.append(f"Refused: {' · '.join(word for word in words if word)}: {refusal['reason']}")
+    tags = {GRID: grid["name"], "reprise.source": grid["source"], NOTE: "\n\n".join(told)}
+    return {name: value[:LONGEST] for name, value in tags.items()}
+
+
+def times_of(record: Mapping[str, Any]) -> tuple[int, int]:
+    """When a run began and ended, in milliseconds of the epoch."""
+    ended = datetime.fromisoformat(record["finished"]).timestamp()
+    return round(1000 * (ended - record["seconds"]["total"])), round(1000 * ended)
