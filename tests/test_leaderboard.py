@@ -1,0 +1,286 @@
+"""The leaderboard of a small grid, to the byte."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from harness.errors import HarnessError
+from harness.report.leaderboard import COLUMNS, FORMATS, cells_table, render
+from harness.scoring import METRICS
+
+
+def corpus(label: str, **changes: Any) -> dict[str, Any]:
+    made = {
+        "label": label,
+        "name": label.split(",")[0],
+        "split": "paper",
+        "counts": {"train": 6405, "dev": 915, "test": 1830},
+        "classes": ["R(e1,e2)", "R(e2,e1)"],
+        "negative": None,
+        "metric": "micro_f1",
+        "left_out": {},
+        "remarks": [],
+        "notice": "",
+        "licence": "CC0",
+        "source": "made by hand",
+        "citation": "none",
+    }
+    return {**made, **changes}
+
+
+def cell(name: str, entry: int, pair: str, size: int, variant: str = "", text: str | None = None) -> dict[str, Any]:
+    encoder, strategy = pair.split("/")
+    keys = [f"{name}-{replicate}" for replicate in range(3)]
+    told = {"encoder": encoder, "strategy": strategy, "text": text, "variant": variant, "size": size}
+    return {"cell": name, "corpus": entry, **told, "keys": keys, "spec": {}}
+
+
+def record(key: str, score: float | None) -> dict[str, Any]:
+    """A complete record whose metrics are all `score`, macro-F1 over relations half of it; failed without a score."""
+    scores = dict.fromkeys(METRICS, score) | {"macro_f1_relations": (score or 0) / 2}
+    made = {"key": key, "cell": key.split("-")[0], "spec": {}, "counts": {}}
+    if score is None:
+        return {**made, "status": "failed", "error": {"type": "E", "message": "m", "traceback": "t"}, "scores": {}}
+    return {**made, "status": "complete", "error": None, "scores": {"dev": {}, "test": scores}}
+
+
+GRID: dict[str, Any] = {
+    "format": 1,
+    "name": "small",
+    "replicates": 3,
+    "source": "",
+    "corpora": [
+        corpus(
+            "kbp37, split paper, sample 9,150", left_out={"empty argument": 124, "double": 16}, remarks=["No commas."]
+        ),
+        corpus("toy_a|b", negative="Other", metric="micro_f1_positive", notice="Generated: 100 % of it is made up."),
+    ],
+    "cells": [
+        cell("c1", 0, "bilstm/none", 6405),
+        cell("c2", 0, "bilstm/none", 50),
+        cell("c3", 0, "bilstm/avg-embed", 50),
+        cell("c4", 0, "bilstm/avg-embed", 6405),
+        cell("c5", 0, "pcnn/none", 50),
+        cell("c6", 1, "bilstm/none", 20, variant="l2=0.1|on"),
+        cell("c7", 1, "bilstm/seq-unshared", 20, variant="l2=0", text="wiki_1"),
+    ],
+    "refusals": [
+        {
+            "corpus": "toy_a|b",
+            "encoder": "pcnn",
+            "strategy": "seq-shared",
+            "variant": "",
+            "reason": "it lacks an LSTM cell to share",
+        },
+        {
+            "corpus": "toy_a|b",
+            "encoder": "handcrafted",
+            "strategy": "none",
+            "variant": "features=off",
+            "reason": "nothing is left to read",
+        },
+    ],
+}
+SCORES: dict[str, list[float | None]] = {
+    "c1": [0.60, 0.61, 0.62],
+    "c2": [0.30, 0.30, 0.30],
+    "c3": [0.03, 0.29, 0.58],  # their mean is 0.3 but for rounding: a tie
+    "c4": [0.7, 0.7],
+    "c5": [0.5, None, None],
+    "c6": [0.123456789, 0.2, 0.3],
+}
+RECORDS = {
+    f"{name}-{replicate}": record(f"{name}-{replicate}", score)
+    for name, scores in SCORES.items()
+    for replicate, score in enumerate(scores)
+}
+
+MARKDOWN = r"""# Leaderboard: small
+
+15 of 21 runs complete, 2 failed. Each cell: mean ± sample standard deviation over n = 3 replicates; `complete/planned` until all its replicates are complete; `-` where the grid has no such cell. Bold: the best mean of its column.
+
+## kbp37, split paper, sample 9,150
+
+- Headline metric: micro-F1 over all classes (%), of the test part
+- Labels: 6,405 train (of them, each column uses as many as it says), 915 dev beside them, to choose the weights, and 1,830 test
+- Classes: 2, no negative class
+- Left out: 124 empty argument, 16 double
+- No commas.
+
+| encoder | strategy | 50 | 6,405 |
+| --- | --- | ---: | ---: |
+| bilstm | none | **30.0 ± 0.0** | **61.0 ± 1.0** |
+| bilstm | avg-embed | **30.0 ± 27.5** | 2/3 |
+| pcnn | none | 1/3 (2 failed) | - |
+
+## toy_a|b
+
+> **Notice: Generated: 100 % of it is made up.**
+
+- Headline metric: micro-F1 without the negative class, directed (%), of the test part
+- Labels: 6,405 train (of them, each column uses as many as it says), 915 dev beside them, to choose the weights, and 1,830 test
+- Classes: 2, negative class `Other`
+- Left out: nothing
+
+| encoder | strategy | text | variant | 20 |
+| --- | --- | --- | --- | ---: |
+| bilstm | none |  | l2=0.1\|on | **20.8 ± 8.9** |
+| bilstm | seq-unshared | wiki_1 | l2=0 | 0/3 |
+
+Refused pairs:
+
+- pcnn with seq-shared: it lacks an LSTM cell to share
+- handcrafted with none, features=off: nothing is left to read
+"""
+
+CSV = """cell,corpus,split,encoder,strategy,text,variant,size,replicates,n,metric,mean,sd,ci_low,ci_high
+c1,kbp37,paper,bilstm,none,,,6405,3,3,micro-F1 over all classes (%),61.0000,1.0000,58.5159,63.4841
+c2,kbp37,paper,bilstm,none,,,50,3,3,micro-F1 over all classes (%),30.0000,0.0000,30.0000,30.0000
+c3,kbp37,paper,bilstm,avg-embed,,,50,3,3,micro-F1 over all classes (%),30.0000,27.5136,-38.3477,98.3477
+c4,kbp37,paper,bilstm,avg-embed,,,6405,3,2,micro-F1 over all classes (%),,,,
+c5,kbp37,paper,pcnn,none,,,50,3,1,micro-F1 over all classes (%),,,,
+c6,toy_a|b,paper,bilstm,none,,l2=0.1|on,20,3,3,"micro-F1 without the negative class, directed (%)",20.7819,8.8531,-1.2104,42.7742
+c7,toy_a|b,paper,bilstm,seq-unshared,wiki_1,l2=0,20,3,0,"micro-F1 without the negative class, directed (%)",,,,
+"""
+
+LATEX = r"""% needs \usepackage{booktabs}
+\begin{table}
+\centering
+\caption{small: kbp37, split paper, sample 9,150. Headline metric: micro-F1 over all classes (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates.}
+\begin{tabular}{llrr}
+\toprule
+encoder & strategy & 50 & 6,405 \\
+\midrule
+bilstm & none & \textbf{30.0 $\pm$ 0.0} & \textbf{61.0 $\pm$ 1.0} \\
+bilstm & avg-embed & \textbf{30.0 $\pm$ 27.5} & 2/3 \\
+pcnn & none & 1/3 (2 failed) & - \\
+\bottomrule
+\end{tabular}
+\end{table}
+\begin{table}
+\centering
+\caption{small: toy\_a\textbar{}b. Headline metric: micro-F1 without the negative class, directed (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates. Generated: 100 \% of it is made up. Refused: pcnn with seq-shared: it lacks an LSTM cell to share. Refused: handcrafted with none, features=off: nothing is left to read.}
+\begin{tabular}{llllr}
+\toprule
+encoder & strategy & text & variant & 20 \\
+\midrule
+bilstm & none &  & l2=0.1\textbar{}on & \textbf{20.8 $\pm$ 8.9} \\
+bilstm & seq-unshared & wiki\_1 & l2=0 & 0/3 \\
+\bottomrule
+\end{tabular}
+\end{table}
+"""
+
+
+@pytest.mark.parametrize(("format", "expected"), [("md", MARKDOWN), ("csv", CSV), ("latex", LATEX)])
+def test_the_render_is_this_text(format: str, expected: str) -> None:
+    assert render(GRID, RECORDS, format) == expected
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_render_does_not_depend_on_the_order_of_the_records(format: str) -> None:
+    assert render(GRID, dict(reversed(RECORDS.items())), format) == render(GRID, RECORDS, format)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_records_that_the_grid_does_not_name_have_no_influence(format: str) -> None:
+    assert render(GRID, RECORDS | {"stray": record("stray", 0.9)}, format) == render(GRID, RECORDS, format)
+
+
+def test_the_csv_reads_back_as_the_table() -> None:
+    read = pd.read_csv(io.StringIO(render(GRID, RECORDS, "csv")), keep_default_na=False, na_values={"mean": [""]})
+    table = cells_table(GRID, RECORDS)
+    assert tuple(read.columns) == tuple(table.columns) == COLUMNS
+    for name in ("cell", "corpus", "encoder", "strategy", "variant", "size", "replicates", "n", "metric"):
+        assert list(read[name]) == list(table[name])
+    pd.testing.assert_series_equal(read["mean"], table["mean"], rtol=0, atol=5e-5)
+
+
+def test_json_is_a_list_of_rows_with_null_for_what_is_not_there() -> None:
+    rows = json.loads(render(GRID, RECORDS, "json"))
+    assert [row["cell"] for row in rows] == ["c1", "c2", "c3", "c4", "c5", "c6", "c7"]
+    assert all(tuple(row) == COLUMNS for row in rows)
+    assert rows[5] == {
+        "cell": "c6",
+        "corpus": "toy_a|b",
+        "split": "paper",
+        "encoder": "bilstm",
+        "strategy": "none",
+        "text": None,
+        "variant": "l2=0.1|on",
+        "size": 20,
+        "replicates": 3,
+        "n": 3,
+        "metric": "micro-F1 without the negative class, directed (%)",
+        "mean": 20.7819,
+        "sd": 8.8531,
+        "ci_low": -1.2104,
+        "ci_high": 42.7742,
+    }
+    assert [rows[3][name] for name in ("n", "mean", "sd", "ci_low", "ci_high")] == [2, None, None, None, None]
+
+
+def test_a_mean_appears_only_when_all_replicates_are_complete() -> None:
+    two = {key: value for key, value in RECORDS.items() if key != "c1-2"}
+    failed = RECORDS | {"c1-2": record("c1-2", None)}
+    for records in (two, failed):
+        row = cells_table(GRID, records).iloc[0]
+        assert row["n"] == 2 and row[["mean", "sd", "ci_low", "ci_high"]].isna().all()
+    assert "| bilstm | none | **30.0 ± 0.0** | 2/3 |" in render(GRID, two, "md")
+    assert "| bilstm | none | **30.0 ± 0.0** | 2/3 (1 failed) |" in render(GRID, failed, "md")
+
+
+def test_another_metric_is_named_beside_the_headline_metric() -> None:
+    page = render(GRID, RECORDS, "md", "macro_f1_relations")
+    full = METRICS["macro_f1_relations"]
+    assert f"- Metric: {full} (%); the headline metric is micro-F1 over all classes (%), of the test part" in page
+    assert "**30.5 ± 0.5**" in page and "61.0" not in page
+    assert set(cells_table(GRID, RECORDS, "macro_f1_relations")["metric"]) == {f"{full} (%)"}
+
+
+def test_one_replicate_has_a_mean_without_a_deviation() -> None:
+    grid = copy.deepcopy(GRID)
+    grid["cells"] = [{**grid["cells"][0], "keys": ["c1-0"]}]
+    assert "| bilstm | none | **60.0** |" in render(grid, RECORDS, "md")
+    assert "over n = 1 replicates" in render(grid, RECORDS, "md")
+    assert render(grid, RECORDS, "csv").endswith(",6405,1,1,micro-F1 over all classes (%),60.0000,,,\n")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_nothing_run_and_nothing_to_run_still_render(format: str) -> None:
+    assert render(GRID, {}, format)
+    assert render({**GRID, "cells": []}, {}, format)
+    assert "0 of 21 runs complete, 0 failed." in render(GRID, {}, "md")
+
+
+def test_latex_specials_are_escaped() -> None:
+    grid = copy.deepcopy(GRID)
+    grid["cells"][0]["variant"] = r"\a{b}_c^d~e%f$g#h&i<j>k"
+    assert (
+        r"\textbackslash{}a\{b\}\_c\textasciicircum{}d\textasciitilde{}e\%f\$g\#h\&i\textless{}j\textgreater{}k &"
+    ) in render(grid, RECORDS, "latex")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("markdown", None), "no format 'markdown'; Known: csv, json, latex, md"),
+        (("md", "micro_f2"), "no metric 'micro_f2'; did you mean 'micro_f1'[?] Known: accuracy, .*"),
+    ],
+)
+def test_unknown_names_are_told_with_the_known_ones(arguments: tuple[str, str | None], message: str) -> None:
+    with pytest.raises(HarnessError, match=message):
+        render(GRID, RECORDS, *arguments)
+
+
+def test_the_leaderboard_needs_no_torch() -> None:
+    program = "import harness.report.leaderboard, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,0 +1,240 @@
+"""Where corpora are looked for, what is checked when one is read, and what its digests see."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import MakePlugin
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.contracts import Corpus, LinkedMention, Parse, RelationMention, Span
+from harness.datasets.sources import (
+    content_digest,
+    data_folders,
+    describe_left_out,
+    find_folder,
+    parses_digest,
+    read_corpus,
+)
+from harness.errors import DataError, PluginError
+
+PARSE = Parse(tags=("NN", "VB", "NN"), heads=(1, -1, 1), labels=("nsubj", "root", "obj"))
+MENTION = RelationMention("m1", ("Ann", "runs", "Acme"), Span(0, 1), Span(2, 3), "works-for", "train", parse=PARSE)
+
+TOY = """
+from harness.contracts import Corpus, CorpusReader, LinkedMention, Parse, RelationMention, Span
+
+class Toy(CorpusReader):
+    '''A file's lines as labels, of one sentence.'''
+    files = ("toy/labels.txt",)
+    negative_label = "none"
+    headline = "accuracy"
+    licence = citation = "none"
+    source = "https://example.org/toy"
+
+    def read(self, folder):
+        labels = (folder / "toy" / "labels.txt").read_text().split()
+        tokens = ("Ann", "runs", "Acme")
+        return Corpus(tuple(
+            RelationMention(str(number), tokens, Span(0, 1), Span(2, 3), label, "train")
+            for number, label in enumerate(labels)
+        ))
+"""
+
+
+def put(folder: Path, text: str, file: str = "toy/labels.txt") -> Path:
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_text(text)
+    return folder
+
+
+# Where
+
+
+def test_folders_are_those_of_the_variable_and_then_the_homes_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_DATA", "/a:/b/c:")
+    assert data_folders(Path("home")) == (Path("/a"), Path("/b/c"), Path("home/data"))
+    monkeypatch.setenv("HARNESS_DATA", "~/data")
+    assert data_folders(Path("home"))[0] == Path.home() / "data"
+    monkeypatch.delenv("HARNESS_DATA")
+    assert data_folders(Path("home")) == (Path("home/data"),)
+
+
+def test_the_first_folder_that_has_all_files_is_read(
+    tmp_path: Path, make_plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_plugin("corpus", "toy", TOY)
+    home = tmp_path / "home"
+    monkeypatch.setenv("HARNESS_DATA", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+    for folder in (home / "data", tmp_path / "b", tmp_path / "a"):
+        put(folder, f"x y {folder.name}")
+        labels = {mention.label for mention in read_corpus("toy", home).corpus.mentions}
+        assert labels == {"x", "y", folder.name}
+
+
+def test_a_whole_folder_is_found_behind_one_that_is_not_whole(
+    tmp_path: Path, make_plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_plugin("corpus", "toy", TOY.replace('("toy/labels.txt",)', '("toy/labels.txt", "toy/more.txt")'))
+    monkeypatch.setenv("HARNESS_DATA", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+    put(tmp_path / "a", "x y")
+    with pytest.raises(DataError, match=f"^corpus 'toy' is not whole in {tmp_path / 'a'}: missing toy/more.txt$"):
+        read_corpus("toy", tmp_path)
+    put(tmp_path / "b", "u v")
+    put(tmp_path / "b", "", "toy/more.txt")
+    assert read_corpus("toy", tmp_path).corpus.mentions[0].label == "u"
+
+
+def test_a_corpus_that_is_not_here_is_told(
+    tmp_path: Path, make_plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_plugin("corpus", "toy", TOY)
+    monkeypatch.setenv("HARNESS_DATA", "/nowhere")
+    with pytest.raises(DataError) as raised:
+        read_corpus("toy", tmp_path)
+    assert str(raised.value) == (
+        f"corpus 'toy' is not here: expected toy/labels.txt below one of /nowhere, {tmp_path / 'data'}. "
+        "Get it from https://example.org/toy and point HARNESS_DATA at the folder that has toy/labels.txt"
+    )
+
+
+def test_a_corpus_without_files_needs_no_folder(tmp_path: Path) -> None:
+    corpus = read_corpus("synthetic", tmp_path)
+    assert find_folder(type(corpus.reader), "synthetic", tmp_path) is None
+    assert len(corpus.corpus.mentions) == 4000
+    assert len(corpus.mentions(with_negative=True)) == 4000
+    assert {m.label for m in corpus.corpus.mentions} - {m.label for m in corpus.mentions(with_negative=False)} == {
+        "no_relation"
+    }
+
+
+# What is checked
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"), [("x x x", "3 mentions of 'x'"), ("", "0 mentions of none")], ids=["one class", "empty"]
+)
+def test_fewer_than_two_classes_are_refused(tmp_path: Path, make_plugin: MakePlugin, labels: str, found: str) -> None:
+    make_plugin("corpus", "toy", TOY)
+    put(tmp_path / "data", labels)
+    with pytest.raises(DataError, match=f"^corpus 'toy': expected mentions of at least two classes, found {found}$"):
+        read_corpus("toy", tmp_path)
+
+
+SPANS = "expected two spans in text order within 3 tokens, found"
+MISTAKES = {
+    "spans in reverse": ("first=Span(2, 3), second=Span(0, 1)", f"{SPANS} (2, 3) and (0, 1)"),
+    "spans that overlap": ("first=Span(0, 2), second=Span(1, 3)", f"{SPANS} (0, 2) and (1, 3)"),
+    "an empty span": ("first=Span(0, 0)", f"{SPANS} (0, 0) and (2, 3)"),
+    "a negative span": ("first=Span(-1, 1)", f"{SPANS} (-1, 1) and (2, 3)"),
+    "a span beyond the end": ("second=Span(2, 4)", f"{SPANS} (0, 1) and (2, 4)"),
+    "an empty further mention": (
+        "others=(LinkedMention(1, 1, 'Q1'),)",
+        "expected further mentions within 3 tokens, found (1, 1) of 'Q1'",
+    ),
+    "a part of another name": ("part='valid'", "expected the part train, dev, test, found 'valid'"),
+    "a parse of another sentence": (
+        "parse=Parse(('NN',), (-1, 0), ('root', 'x', 'y'))",
+        "expected a parse of 3 tokens, found 1 tags, 2 heads and 3 labels",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mention_that_breaks_its_promise_is_told(tmp_path: Path, make_plugin: MakePlugin, mistake: str) -> None:
+    fields, told = MISTAKES[mistake]
+    reading = f"""
+    def read(self, folder):
+        from dataclasses import replace
+        one = RelationMention("m1", ("Ann", "runs", "Acme"), Span(0, 1), Span(2, 3), "x", "train")
+        return Corpus((one, replace(one, identifier="m2", label="y", {fields})))
+    """
+    make_plugin("corpus", "toy", TOY[: TOY.index("    def read")] + reading)
+    put(tmp_path / "data", "")
+    with pytest.raises(DataError) as raised:
+        read_corpus("toy", tmp_path)
+    assert str(raised.value) == f"corpus 'toy', mention m2: {told}"
+
+
+def test_a_file_that_the_reader_cannot_open_is_told(tmp_path: Path, make_plugin: MakePlugin) -> None:
+    make_plugin("corpus", "toy", TOY.replace('"labels.txt").read_text', '"other.txt").read_text'))
+    put(tmp_path / "data", "x y")
+    with pytest.raises(DataError, match=r"^corpus 'toy' can't be read: .*No such file or directory: .*other.txt'$"):
+        read_corpus("toy", tmp_path)
+
+
+def test_an_unknown_corpus_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r"no corpus 'kpb37'; did you mean 'kbp37'\? Known: .*kbp37, synthetic"):
+        read_corpus("kpb37", tmp_path)
+
+
+# Digests
+
+
+CHANGES: dict[str, Any] = {
+    "identifier": "m2",
+    "tokens": ("Ann", "runs", "acme"),
+    "first": Span(0, 2),
+    "second": Span(1, 3),
+    "label": "founded",
+    "part": "dev",
+    "head": "first",
+    "first_entity": "Q1",
+    "second_entity": "Q2",
+    "others": (LinkedMention(1, 2, "Q3"),),
+}
+
+
+def test_every_field_but_the_parse_is_in_the_content_digest() -> None:
+    assert CHANGES.keys() | {"parse"} == {field.name for field in dataclasses.fields(RelationMention)}
+    digests = {content_digest(Corpus((MENTION,)))}
+    digests |= {content_digest(Corpus((dataclasses.replace(MENTION, **{k: v}),))) for k, v in CHANGES.items()}
+    assert len(digests) == 1 + len(CHANGES)
+    bare = dataclasses.replace(MENTION, parse=None)
+    assert content_digest(Corpus((bare,))) == content_digest(Corpus((MENTION,)))
+
+
+def test_what_is_told_of_a_corpus_is_not_in_its_digest() -> None:
+    told = Corpus((MENTION,), {"an empty argument": 3}, ("a remark",))
+    assert content_digest(told) == content_digest(Corpus((MENTION,)))
+
+
+words = st.text(max_size=3)
+mentions = st.lists(
+    st.builds(
+        RelationMention,
+        identifier=words,
+        tokens=st.lists(words, max_size=3).map(tuple),
+        first=st.builds(Span, st.integers(0, 2), st.integers(0, 2)),
+        second=st.just(Span(0, 1)),
+        label=words,
+        part=st.just("train"),
+    ),
+    max_size=3,
+).map(tuple)
+
+
+@given(mentions, mentions)
+def test_corpora_have_one_digest_just_if_they_are_equal(
+    one: tuple[RelationMention, ...], two: tuple[RelationMention, ...]
+) -> None:
+    assert (content_digest(Corpus(one)) == content_digest(Corpus(two))) == (one == two)
+
+
+def test_a_parse_has_a_digest_of_its_own() -> None:
+    bare = dataclasses.replace(MENTION, parse=None)
+    assert parses_digest(Corpus((bare,))) is None
+    parsed = [dataclasses.replace(PARSE, **change) for change in (
+        {}, {"tags": ("NN", "VB", "NNP")}, {"heads": (1, -1, 0)}, {"labels": ("nsubj", "root", "obl")},
+    )]  # fmt: skip
+    digests = {parses_digest(Corpus((dataclasses.replace(MENTION, parse=parse),))) for parse in parsed}
+    assert len(digests | {None, parses_digest(Corpus((MENTION, bare)))}) == 6
+
+
+def test_what_was_left_out_is_told_in_one_line() -> None:
+    assert describe_left_out({"b": 1, "a": 1200}) == "1,200 left out: a; 1 left out: b"
+    assert describe_left_out({}) == ""

@@ -1,0 +1,643 @@
+"""MLflow shows what the records say, again and again the same, and a store that is not there is told at once."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+
+from harness.errors import HarnessError
+from harness.tracking import Counts, Tracker, default_uri, serve_ui, sync
+
+ROOT = Path(__file__).parent.parent
+FIGURES = {f"test_micro_f1_positive_{name}" for name in ("mean", "sd", "ci_low", "ci_high")}
+
+Grid = dict[str, Any]
+Records = dict[str, dict[str, Any]]
+
+
+def make_grid(replicates: int = 3, variant: str = "cell=torch") -> Grid:
+    """Two cells, bilstm and handcrafted, of one corpus."""
+    bilstm = make_spec("bilstm", {"hidden": 200, "cell": "torch"}, {"name": "glove", "digest": "g", "unknown": "hash"})
+    handcrafted = make_spec("handcrafted", {}, None)
+    return {
+        "format": 1,
+        "name": "toy",
+        "replicates": replicates,
+        "source": 'corpora = ["kbp37"]\n',
+        "corpora": [
+            {
+                "label": "kbp37, split paper",
+                "name": "kbp37",
+                "split": "paper",
+                "counts": {"train": 6405, "dev": 915, "test": 1830},
+                "metric": "micro_f1_positive",
+                "notice": "A public revision of StanfordRE.",
+            }
+        ],
+        "cells": [make_cell("a", bilstm, variant, replicates), make_cell("b", handcrafted, "", replicates)],
+        "refusals": [
+            {
+                "corpus": "kbp37, split paper",
+                "encoder": "handcrafted",
+                "strategy": "lm",
+                "variant": "",
+                "reason": "handcrafted lacks what lm needs",
+            }
+        ],
+    }
+
+
+def make_spec(encoder: str, parameters: dict[str, Any], vectors: dict[str, str] | None) -> dict[str, Any]:
+    return {
+        "corpus": {"name": "kbp37", "digest": "d", "split": "paper", "split_seed": 0, "negative": None, "sample": 9150},
+        "vectors": vectors,
+        "text": None,
+        "encoder": {"name": encoder, "parameters": parameters},
+        "strategy": {"name": "none", "parameters": {}},
+        "training": {"features": ["lexical"], "standardise": False, "learning_rate": 0.05, "dev_size": None},
+        "size": 50,
+        "vary": ["sample", "order"],
+    }
+
+
+def make_cell(name: str, spec: dict[str, Any], variant: str, replicates: int) -> dict[str, Any]:
+    return {
+        "cell": name * 16,
+        "corpus": 0,
+        "encoder": spec["encoder"]["name"],
+        "strategy": "none",
+        "text": None,
+        "variant": variant,
+        "size": 50,
+        "keys": [name * 63 + str(replicate) for replicate in range(replicates)],
+        "spec": spec,
+    }
+
+
+def make_record(cell: dict[str, Any], replicate: int, score: float | None) -> dict[str, Any]:
+    """The record of a run whose headline test score is `score`, a fraction; of a failed run where it is None."""
+    record: dict[str, Any] = {
+        "format": 1,
+        "key": cell["keys"][replicate],
+        "cell": cell["cell"],
+        "spec": {**cell["spec"], "replicate": replicate},
+        "status": "failed",
+        "error": {
+            "type": "ValueError",
+            "message": "no such row",
+            "traceback": "Traceback ...\nValueError: no such row",
+        },
+        "environment": {"device": "cpu", "torch": "2.13.0", "commit": "c0ffee", "sources": {"harness": "1"}},
+        "seconds": {"total": 4.5},
+        "finished": f"2026-01-02T03:04:0{replicate}+00:00",
+    }
+    if score is not None:
+        record |= {
+            "status": "complete",
+            "error": None,
+            "scores": {
+                "dev": {"accuracy": score + 0.02, "micro_f1_positive": score + 0.01},
+                "test": {"accuracy": score + 0.03, "micro_f1_positive": score},
+            },
+            "curve": {"update": [15, 30, 45], "loss": [3.5, 2.0, 1.25], "dev": [0.25, 0.5, 0.125]},
+            "best_update": 30,
+            "counts": {"train": 50, "dev": 915, "test": 1830, "classes": 36, "updates": 45, "features": 70},
+            "seconds": {"start_up": 0.5, "training": 3.0, "scoring": 1.0, "total": 4.5},
+        }
+    return record
+
+
+def make_records(grid: Grid) -> Records:
+    """All runs of the grid, complete."""
+    return {
+        key: make_record(cell, replicate, 0.40 + 0.01 * replicate + 0.1 * place)
+        for place, cell in enumerate(grid["cells"])
+        for replicate, key in enumerate(cell["keys"])
+    }
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables and nothing in them: migrating one takes seconds."""
+    home = tmp_path_factory.mktemp("migrated")
+    MlflowClient(tracking_uri=default_uri(home)).search_experiments()
+    return home / "mlflow.db"
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The directory in which a test runs; it must stay empty."""
+    folder = tmp_path / "working directory"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    yield folder
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def uri(migrated: Path, tmp_path: Path) -> str:
+    return new_store(migrated, tmp_path / "home")
+
+
+def new_store(migrated: Path, home: Path) -> str:
+    home.mkdir()
+    shutil.copy(migrated, home)
+    return default_uri(home)
+
+
+def runs_of(uri: str, filter_string: str = "", view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("toy")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], filter_string, view))
+
+
+def parent_of(uri: str, encoder: str = "bilstm") -> Run:
+    (parent,) = [r for r in runs_of(uri, f"params.encoder = '{encoder}'") if "reprise.key" not in r.data.tags]
+    return parent
+
+
+def child_of(uri: str, key: str) -> Run:
+    (child,) = runs_of(uri, f"tags.`reprise.key` = '{key}'")
+    return child
+
+
+def table(uri: str) -> dict[str, Any]:
+    """All that the experiment shows, IDs and times aside."""
+    client = MlflowClient(tracking_uri=uri)
+    runs = runs_of(uri)
+    names = {run.info.run_id: run.info.run_name for run in runs}
+    assert len(set(names.values())) == len(runs)
+    shown: dict[str, Any] = {}
+    for run in runs:
+        curves = [metric for metric in run.data.metrics if metric.startswith("curve_")]
+        history = {curve: client.get_metric_history(run.info.run_id, curve) for curve in curves}
+        shown[str(run.info.run_name)] = {
+            "status": run.info.status,
+            "params": run.data.params,
+            "metrics": run.data.metrics,
+            "tags": {k: names[v] if k == "mlflow.parentRunId" else v for k, v in run.data.tags.items()},
+            "curves": {curve: sorted((m.step, m.value) for m in points) for curve, points in history.items()},
+        }
+    return shown
+
+
+def test_default_uri_is_a_database_in_the_home_folder(tmp_path: Path) -> None:
+    assert default_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+    assert default_uri(Path("home")) == f"sqlite:///{Path.cwd()}/home/mlflow.db"
+
+
+def test_a_grid_is_an_experiment_a_cell_a_parent_a_replicate_a_child(uri: str, tmp_path: Path) -> None:
+    grid = make_grid()
+    assert Tracker(uri, grid).log(make_records(grid)) == 6
+    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name("toy")
+    assert experiment is not None
+    assert experiment.tags["reprise.grid"] == "toy"
+    assert experiment.tags["reprise.source"] == grid["source"]
+    note = experiment.tags["mlflow.note.content"]
+    assert "kbp37, split paper: A public revision of StanfordRE." in note
+    assert "Refused: handcrafted · lm · kbp37, split paper: handcrafted lacks what lm needs" in note
+    assert experiment.artifact_location == (tmp_path / "home" / "mlflow-artifacts" / "toy").as_uri()
+    assert sorted(str(run.info.run_name) for run in runs_of(uri)) == [
+        "bilstm · none · cell=torch · n=50 · kbp37, split paper",
+        "handcrafted · none · n=50 · kbp37, split paper",
+        "replicate 0 · bilstm · none · cell=torch · n=50 · kbp37, split paper",
+        "replicate 0 · handcrafted · none · n=50 · kbp37, split paper",
+        "replicate 1 · bilstm · none · cell=torch · n=50 · kbp37, split paper",
+        "replicate 1 · handcrafted · none · n=50 · kbp37, split paper",
+        "replicate 2 · bilstm · none · cell=torch · n=50 · kbp37, split paper",
+        "replicate 2 · handcrafted · none · n=50 · kbp37, split paper",
+    ]
+    for cell in grid["cells"]:
+        parent = parent_of(uri, cell["encoder"])
+        assert parent.data.tags["reprise.cell"] == cell["cell"]
+        assert parent.info.status == "FINISHED"
+        for key in cell["keys"]:
+            child = child_of(uri, key)
+            assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+            assert child.data.tags["reprise.cell"] == cell["cell"]
+
+
+def test_a_parent_shows_parameters_and_the_figures_of_its_children(uri: str) -> None:
+    grid = make_grid()
+    Tracker(uri, grid).log(make_records(grid))
+    parent = parent_of(uri)
+    assert parent.data.params == {
+        "corpus": "kbp37",
+        "corpus.label": "kbp37, split paper",
+        "corpus.digest": "d",
+        "corpus.split": "paper",
+        "corpus.split_seed": "0",
+        "corpus.sample": "9150",
+        "split": "paper",
+        "vectors": "glove",
+        "vectors.digest": "g",
+        "vectors.unknown": "hash",
+        "encoder": "bilstm",
+        "encoder.hidden": "200",
+        "encoder.cell": "torch",
+        "strategy": "none",
+        "variant": "cell=torch",
+        "training.features": '["lexical"]',
+        "training.standardise": "false",
+        "training.learning_rate": "0.05",
+        "size": "50",
+        "vary": '["sample", "order"]',
+    }
+    figures = parent.data.metrics
+    assert figures.keys() == FIGURES | {"n"}
+    scores = [40.0, 41.0, 42.0]
+    assert figures["n"] == 3
+    assert figures["test_micro_f1_positive_mean"] == pytest.approx(41.0)
+    assert figures["test_micro_f1_positive_sd"] == pytest.approx(statistics.stdev(scores))
+    half = 4.302652730 / 3**0.5  # Student's t for 95 %, two degrees of freedom
+    assert figures["test_micro_f1_positive_ci_low"] == pytest.approx(41.0 - half)
+    assert figures["test_micro_f1_positive_ci_high"] == pytest.approx(41.0 + half)
+
+
+def test_a_child_shows_parameters_scores_curves_and_times(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    Tracker(uri, grid).log(records)
+    key = grid["cells"][0]["keys"][1]
+    child, client = child_of(uri, key), MlflowClient(tracking_uri=uri)
+    assert child.data.params == {**parent_of(uri).data.params, "replicate": "1"}
+    expected = {
+        "dev_accuracy": 43.0,
+        "dev_micro_f1_positive": 42.0,
+        "test_accuracy": 44.0,
+        "test_micro_f1_positive": 41.0,
+        "best_update": 30,
+        "counts_train": 50,
+        "counts_dev": 915,
+        "counts_test": 1830,
+        "counts_classes": 36,
+        "counts_updates": 45,
+        "counts_features": 70,
+        "seconds_start_up": 0.5,
+        "seconds_training": 3.0,
+        "seconds_scoring": 1.0,
+        "seconds_total": 4.5,
+        "curve_loss": 1.25,
+        "curve_dev_micro_f1_positive": 12.5,
+    }
+    assert child.data.metrics == pytest.approx(expected)
+    curves = {
+        "curve_dev_micro_f1_positive": [(15, 25.0), (30, 50.0), (45, 12.5)],
+        "curve_loss": [(15, 3.5), (30, 2.0), (45, 1.25)],
+    }
+    for name, points in curves.items():
+        assert sorted((m.step, m.value) for m in client.get_metric_history(child.info.run_id, name)) == points
+    assert child.info.status == "FINISHED"
+    assert child.info.end_time == 1767323041000  # 2026-01-02T03:04:01Z
+    assert child.info.end_time - child.info.start_time == 4500
+    assert child.data.tags["reprise.device"] == "cpu"
+    assert child.data.tags["reprise.commit"] == "c0ffee"
+    assert child.data.tags["mlflow.note.content"] == "A public revision of StanfordRE."
+
+
+def test_filters_find_children_by_their_cells_parameters(uri: str) -> None:
+    grid = make_grid()
+    Tracker(uri, grid).log(make_records(grid))
+    wanted = "params.encoder = 'bilstm' and params.`training.learning_rate` = '0.05' and params.size = '50'"
+    assert len(runs_of(uri, f"{wanted} and params.replicate = '2'")) == 1
+    assert len(runs_of(uri, f"{wanted} and metrics.test_micro_f1_positive > 40.5 and params.replicate != 'x'")) == 2
+    assert len(runs_of(uri, "params.variant = '' and params.corpus = 'kbp37' and params.split = 'paper'")) == 4
+
+
+def test_logging_again_writes_nothing(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    tracker = Tracker(uri, grid)
+    assert tracker.log(records) == 6
+    ids = {run.info.run_id for run in runs_of(uri, view=ViewType.ALL)}
+    assert tracker.log(records) == 0
+    assert Tracker(uri, grid).log(json.loads(json.dumps(records))) == 0
+    assert sync(uri, grid, records) == Counts(written=0, removed=0, unchanged=6)
+    assert {run.info.run_id for run in runs_of(uri, view=ViewType.ALL)} == ids
+
+
+def test_a_deleted_database_is_rebuilt_from_the_records_in_silence(
+    uri: str, tmp_path: Path, working_directory: Path
+) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    tracker = Tracker(uri, grid)
+    for key, record in records.items():  # as a grid runs: one record after the other
+        tracker.log({key: record})
+    before = table(uri)
+    database = tmp_path / "home" / "mlflow.db"
+    database.unlink()
+    (tmp_path / "given.json").write_text(json.dumps([uri, grid, records]), encoding="utf-8")
+    program = (
+        f"import json; from harness.tracking import sync\n"
+        f"print(*sync(*json.load(open({str(tmp_path / 'given.json')!r}, encoding='utf-8'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=working_directory,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "6 0 0\n", "")
+    moved = tmp_path / "moved" / "mlflow.db"  # this process still has the deleted file open
+    moved.parent.mkdir()
+    database.rename(moved)
+    assert table(default_uri(moved.parent)) == before
+
+
+def test_a_changed_record_replaces_its_child_and_the_figures(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    Tracker(uri, grid).log(records)
+    cell = grid["cells"][0]
+    key = cell["keys"][2]
+    old = child_of(uri, key)
+    records[key] = make_record(cell, 2, 0.36)
+    assert Tracker(uri, grid).log({key: records[key]}) == 1
+    new = child_of(uri, key)
+    assert new.info.run_id != old.info.run_id
+    assert new.data.metrics["test_micro_f1_positive"] == pytest.approx(36.0)
+    assert parent_of(uri).data.metrics["test_micro_f1_positive_mean"] == pytest.approx(39.0)
+    assert len(runs_of(uri)) == 8
+    parent = parent_of(uri)
+    assert all(child_of(uri, key).data.tags["mlflow.parentRunId"] == parent.info.run_id for key in cell["keys"])
+
+
+def test_a_failed_record_is_a_failed_child_with_its_error(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    cell = grid["cells"][0]
+    key = cell["keys"][0]
+    records[key] = make_record(cell, 0, None)
+    Tracker(uri, grid).log(records)
+    child, parent = child_of(uri, key), parent_of(uri)
+    assert child.info.status == "FAILED"
+    assert child.data.tags["reprise.error"] == "ValueError: no such row"
+    assert "Traceback ...\nValueError: no such row" in child.data.tags["mlflow.note.content"]
+    assert child.data.metrics == {"seconds_total": 4.5}
+    assert parent.info.status == "FAILED"
+    assert parent.data.metrics == {"n": 2}
+
+    records[key] = make_record(cell, 0, 0.40)
+    assert Tracker(uri, grid).log(records) == 1
+    assert child_of(uri, key).info.status == "FINISHED"
+    assert parent_of(uri).info.status == "FINISHED"
+    assert parent_of(uri).data.metrics["test_micro_f1_positive_mean"] == pytest.approx(41.0)
+
+
+def test_errors_longer_than_mlflow_stores_are_cut_at_their_dull_ends(uri: str) -> None:
+    grid = make_grid()
+    cell = grid["cells"][0]
+    record = make_record(cell, 0, None)
+    record["error"] = {"type": "ValueError", "message": "m" * 20_000, "traceback": "t" * 20_000 + "the cause"}
+    Tracker(uri, grid).log({record["key"]: record})
+    tags = child_of(uri, record["key"]).data.tags
+    assert tags["reprise.error"].startswith("ValueError: mmm")
+    assert tags["mlflow.note.content"].endswith("the cause\n```")
+
+
+def test_an_error_without_traceback_is_told_too(uri: str) -> None:
+    grid = make_grid()
+    record = make_record(grid["cells"][0], 0, None)
+    record["error"]["traceback"] = None
+    Tracker(uri, grid).log({record["key"]: record})
+    assert child_of(uri, record["key"]).data.tags["mlflow.note.content"] == "ValueError: no such row"
+
+
+def test_an_incomplete_cell_has_n_but_no_mean(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    tracker = Tracker(uri, grid)
+    first, second, third = grid["cells"][0]["keys"]
+    tracker.log({first: records[first]})
+    assert parent_of(uri).data.metrics == {"n": 1}
+    tracker.log({second: records[second]})
+    parent = parent_of(uri)
+    assert parent.data.metrics == {"n": 2}
+    assert parent.info.status == "RUNNING"
+    assert len(runs_of(uri)) == 3  # no parent for the cell that has no records
+    tracker.log({third: records[third]})
+    assert parent_of(uri).info.run_id == parent.info.run_id
+    assert parent_of(uri).info.status == "FINISHED"
+    assert parent_of(uri).data.metrics.keys() == FIGURES | {"n"}
+
+
+def test_of_a_single_replicate_there_is_a_mean_and_no_deviation(uri: str) -> None:
+    grid = make_grid(replicates=1)
+    Tracker(uri, grid).log(make_records(grid))
+    assert parent_of(uri).data.metrics == pytest.approx({"n": 1, "test_micro_f1_positive_mean": 40.0})
+
+
+def test_a_mean_goes_when_more_replicates_are_planned(uri: str) -> None:
+    grid, more = make_grid(), make_grid(replicates=4)
+    records = make_records(grid)
+    Tracker(uri, grid).log(records)
+    assert Tracker(uri, more).log(records) == 0
+    assert parent_of(uri).data.metrics == {"n": 3}
+    assert parent_of(uri).info.status == "RUNNING"
+    children = [child_of(uri, key) for key in more["cells"][0]["keys"][:3]]
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent_of(uri).info.run_id}
+    assert len(runs_of(uri)) == 8
+
+
+def test_a_renamed_variant_rewrites_its_cell(uri: str, migrated: Path, tmp_path: Path) -> None:
+    grid, renamed = make_grid(), make_grid(variant="")
+    records = make_records(grid)
+    Tracker(uri, grid).log(records)
+    assert sync(uri, renamed, records) == Counts(written=3, removed=0, unchanged=3)
+    fresh = new_store(migrated, tmp_path / "fresh")
+    sync(fresh, renamed, records)
+    assert table(uri) == table(fresh)
+
+
+def test_sync_removes_what_grid_and_records_no_longer_know(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    sync(uri, grid, records)
+    smaller = {**grid, "cells": grid["cells"][:1]}
+    del records[grid["cells"][0]["keys"][0]]
+    assert sync(uri, smaller, records) == Counts(written=0, removed=4, unchanged=2)
+    assert len(runs_of(uri)) == 3
+    assert parent_of(uri).data.metrics == {"n": 2}
+
+
+def test_records_of_other_grids_are_passed_over(uri: str) -> None:
+    grid = make_grid()
+    stranger = make_record(make_cell("c", grid["cells"][0]["spec"], "", 1), 0, 0.5)
+    assert Tracker(uri, grid).log({stranger["key"]: stranger}) == 0
+    assert runs_of(uri) == []
+
+
+def test_runs_that_others_put_into_the_experiment_are_left_alone(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    sync(uri, grid, records)
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("toy")
+    assert experiment is not None
+    client.create_run(experiment.experiment_id, run_name="mine")
+    assert sync(uri, grid, records) == Counts(0, 0, 6)
+    assert len(runs_of(uri, "attributes.run_name = 'mine'")) == 1
+
+
+def test_a_child_that_was_written_half_is_made_anew(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    Tracker(uri, grid).log(records)
+    before = table(uri)
+    victim, parent = child_of(uri, grid["cells"][0]["keys"][0]), parent_of(uri, "handcrafted")
+    for run in (victim, parent):
+        MlflowClient(tracking_uri=uri).delete_tag(run.info.run_id, "reprise.digest")
+    assert Tracker(uri, grid).log(records) == 1
+    assert table(uri) == before
+
+
+def test_runs_and_experiments_deleted_by_hand_come_back(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    sync(uri, grid, records)
+    before = table(uri)
+    client = MlflowClient(tracking_uri=uri)
+    client.delete_run(parent_of(uri).info.run_id)
+    client.delete_run(child_of(uri, grid["cells"][1]["keys"][0]).info.run_id)
+    assert sync(uri, grid, records) == Counts(written=1, removed=0, unchanged=5)
+    assert table(uri) == before
+    experiment = client.get_experiment_by_name("toy")
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    sync(uri, grid, records)
+    assert table(uri) == before
+
+
+def test_a_store_that_fails_midway_is_told_and_caught_up_with(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    tracker = Tracker(uri, grid)
+    tracker.log(records)
+    before = table(uri)
+    changed = copy.deepcopy(records)
+    for record in changed.values():
+        record["seconds"]["total"] = 5.0
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MlflowException("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_batch", refuse)
+        with pytest.raises(HarnessError, match=r"can't be used: the disk is full\n.*type: python -m harness sync"):
+            tracker.log(changed)
+    assert tracker.log(changed) == 6
+    assert sync(uri, grid, records).written == 6
+    assert table(uri) == before
+
+
+def test_an_experiment_of_someone_else_is_not_touched(uri: str) -> None:
+    MlflowClient(tracking_uri=uri).create_experiment("toy")
+    with pytest.raises(HarnessError, match=r"experiment 'toy' at sqlite.* is none of Reprise's.*another name"):
+        Tracker(uri, make_grid())
+    assert runs_of(uri) == []
+
+
+def test_a_missing_folder_is_told_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    home = tmp_path / "nowhere"
+    with pytest.raises(HarnessError, match=f"no folder {home}. Make it: mkdir -p {home}"):
+        Tracker(default_uri(home), make_grid())
+    assert not home.exists()
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("no database, but long enough to be read as one " * 20)
+    with pytest.raises(HarnessError, match=r"mlflow.db can't be written: file is not a database.*harness sync"):
+        Tracker(default_uri(tmp_path), make_grid())
+
+
+def test_a_server_that_does_not_answer_is_told_within_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    started = time.perf_counter()
+    expected = r"http://127.0.0.1:\d+ can't be used: .*refused[^\n]*\n.*harness sync"
+    with pytest.raises(HarnessError, match=expected) as told:
+        Tracker(f"http://me:secret@127.0.0.1:{free_port()}", make_grid())
+    assert time.perf_counter() - started < 10
+    assert "secret" not in str(told.value)
+    assert caplog.records == []
+
+
+def test_a_kind_of_store_that_mlflow_does_not_know_is_told() -> None:
+    with pytest.raises(HarnessError, match="unsupported URI 'shoebox://x'"):
+        Tracker("shoebox://x", make_grid())
+
+
+def test_serving_says_what_is_in_the_way(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"http://host:5000 is a server already: open that address"):
+        serve_ui("http://host:5000")
+    with pytest.raises(HarnessError, match="Make it: mkdir"):
+        serve_ui(default_uri(tmp_path / "nowhere"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(HarnessError, match=f"can't listen on 127.0.0.1:{port}: .*in use.*--port"):
+            serve_ui(uri, port=port)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_a_server_shows_and_takes_the_same_tables(
+    uri: str, migrated: Path, tmp_path: Path, working_directory: Path
+) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    records[grid["cells"][1]["keys"][0]] = make_record(grid["cells"][1], 0, None)
+    sync(uri, grid, records)
+    served, port = new_store(migrated, tmp_path / "served"), free_port()
+    program = f"import sys; from harness.tracking import serve_ui; sys.exit(serve_ui({served!r}, port={port}))"
+    server = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=working_directory,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        assert server.stdout is not None and address in server.stdout.readline()
+        assert "<html" in fetch(address)
+        assert sync(address, grid, records) == Counts(6, 0, 0)
+        assert sync(address, grid, records) == Counts(0, 0, 6)
+        assert table(address) == table(uri)
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=30) == 130
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+def fetch(address: str) -> str:
+    """The page, as soon as the server gives it."""
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"{address} did not answer within a minute")
