@@ -77,8 +77,8 @@ def origins(kind: str) -> dict[str, tuple[Origin, ...]]:
 def load(kind: str, name: str) -> type[Any]:
     """The class of the plugin `name`.
 
-    Raises PluginError where the name is unknown, is taken twice, or its module does not import or has not exactly
-    one public class of its kind.
+    Raises PluginError where the name is unknown, is taken twice, its module does not import or has not exactly one
+    public class of its kind, or the class leaves a method of its contract out.
     """
     known = origins(kind)
     if name not in known:
@@ -94,12 +94,16 @@ def load(kind: str, name: str) -> type[Any]:
             assert origin.file is not None
             thing = _public_class(KINDS[kind], importlib.import_module(f"{KINDS[kind].package}.{origin.file.stem}"))
     except Exception as error:
-        raise PluginError(f"{kind} '{name}' ({origin}) is broken: {type(error).__name__}: {error}") from error
+        cause = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        raise PluginError(f"{kind} '{name}' ({origin}) is broken: {cause}") from error
     if not _is_of(KINDS[kind], thing):
         raise PluginError(
             f"{kind} '{name}' ({origin}) is broken: expected a subclass of harness.contracts.{KINDS[kind].base}, "
             f"found {thing!r}"
         )
+    if inspect.isabstract(thing):
+        lacking = ", ".join(sorted(thing.__abstractmethods__))
+        raise PluginError(f"{kind} '{name}' ({origin}) is broken: expected {thing.__name__} to define {lacking}")
     found: type[Any] = thing
     return found
 
@@ -136,15 +140,14 @@ def _files(package: str) -> Iterator[Path]:
 
 
 def _public_class(kind: Kind, module: ModuleType) -> type[Any]:
-    classes: list[type[Any]] = [
-        thing
-        for name, thing in vars(module).items()
-        if _is_of(kind, thing) and thing.__module__ == module.__name__ and not name.startswith("_")
-    ]
-    if len(classes) != 1:
-        found = ", ".join(thing.__name__ for thing in classes) or "none"
+    names: dict[type[Any], str] = {}  # a class may have a second name in its module
+    for name, thing in vars(module).items():
+        if _is_of(kind, thing) and thing.__module__ == module.__name__ and not name.startswith("_"):
+            names.setdefault(thing, name)
+    if len(names) != 1:
+        found = ", ".join(names.values()) or "none"
         raise PluginError(f"expected one public subclass of harness.contracts.{kind.base}, found {found}")
-    (thing,) = classes
+    (thing,) = names
     return thing
 
 

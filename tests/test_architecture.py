@@ -24,6 +24,9 @@ HARNESS = [room for room in ROOMS if room.split(".")[0] == "harness"]
 PLUGIN_PACKAGES = tuple(kind.package for kind in registry.KINDS.values())
 PLUGIN_FILES = [room for room in ROOMS if room.startswith(tuple(f"{package}." for package in PLUGIN_PACKAGES))]
 
+DERIVED = ("harness.report", "harness.tracked", "harness.tracking")
+"""Rooms that make something of records, and can make it again."""
+
 LONGEST = 350
 AWAITING_A_SECOND_ROOM = {"harness.grid", "harness.tracking"}
 """Modules that have outgrown one sitting and are to be parted; none may join them."""
@@ -146,10 +149,12 @@ def test_no_rooms_import_each_other_in_a_circle() -> None:
     TopologicalSorter({room: ours(room) for room in ROOMS}).prepare()
 
 
-@pytest.mark.parametrize("room", [room for room in HARNESS if is_below(room, "harness.report", "harness.tracking")])
-def test_report_and_tracking_read_records_and_the_resolved_grid(room: str) -> None:
+@pytest.mark.parametrize("room", [room for room in HARNESS if is_below(room, *DERIVED)])
+def test_what_is_derived_reads_records_and_the_resolved_grid(room: str) -> None:
     readable = ("harness.records", "harness.analysis", "harness.scoring", "harness.errors", "harness.specs")
-    assert not {module for module in ours(room) if not is_below(module, *readable, "harness.report")}
+    own = next(part for part in DERIVED if is_below(room, part))
+    also = ("harness.tracked",) if own == "harness.tracking" else (own,)
+    assert not {module for module in ours(room) if not is_below(module, *readable, *also)}
 
 
 @pytest.mark.parametrize(
@@ -162,6 +167,7 @@ def test_report_and_tracking_read_records_and_the_resolved_grid(room: str) -> No
         ("harness.runner", ("harness.scheduler", "harness.commands")),
         ("harness.training", ("harness.runner", "harness.testing")),
         ("harness.tracking", ("harness.commands",)),
+        ("harness.tracked", ("harness.tracking",)),
         ("harness.testing", ("harness.testing",)),
     ],
 )

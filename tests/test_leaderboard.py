@@ -284,3 +284,12 @@ def test_unknown_names_are_told_with_the_known_ones(arguments: tuple[str, str | 
 def test_the_leaderboard_needs_no_torch() -> None:
     program = "import harness.report.leaderboard, sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_how_the_words_found_their_vectors_is_told_once_for_each_vector_file() -> None:
+    coverage = {"as written": 0.5, "lower-cased": 0.4, "unknown": 0.1}
+    vectors = {"vectors": {"name": "glove.txt"}}
+    cells = [{**made, "spec": vectors} for made in GRID["cells"][:2]]
+    records = {key: {**record(key, 0.5), "coverage": coverage} for made in cells for key in made["keys"]}
+    text = render({**GRID, "cells": cells}, records, "md")
+    assert text.count("- Words by glove.txt: 50.0 % as written, 40.0 % lower-cased, 10.0 % unknown\n") == 1

@@ -82,6 +82,11 @@ def test_a_file_may_import_other_plugins_classes_and_bases(drop_in: DropIn) -> N
     assert registry.load("strategy", "mine").__name__ == "Mine"
 
 
+def test_a_class_with_a_second_name_is_one_class(drop_in: DropIn) -> None:
+    drop_in("strategy", "mine", dedent(STRATEGY) + "Alias = Mine\n")
+    assert registry.load("strategy", "mine").__name__ == "Mine"
+
+
 def test_an_entry_point_is_a_plugin(make_plugin: MakePlugin) -> None:
     make_plugin("strategy", "mine", STRATEGY)
     assert registry.load("strategy", "mine").__module__ == "acme_mine"
@@ -140,9 +145,10 @@ BROKEN = {
     "import error": ("import no_such_module_anywhere", r"ModuleNotFoundError: No module named 'no_such_module"),
     "syntax error": ("class Mine(:\n    pass", r"SyntaxError: invalid syntax \(mine\.py, line 1\)"),
     "an error of its own": ("raise ValueError('out of luck')", r"ValueError: out of luck"),
-    "no public class": ("X = 1", r"expected one public subclass of harness\.contracts\.Strategy, found none"),
+    "no public class": ("X = 1", r"expected one public subclass of harness\.contracts\.Strategy, found none$"),
     "a private class": (STRATEGY.replace("Mine", "_Mine"), r"expected one public subclass .*, found none"),
     "two classes": (dedent(STRATEGY) + "class Other(Mine):\n    pass", r"expected one public .*, found Mine, Other"),
+    "a method left out": (STRATEGY.replace("prepare", "_prepare"), r"expected Mine to define prepare$"),
     "wrong base": ("class Mine:\n    pass", r"expected one public subclass .*, found none"),
 }
 
@@ -150,7 +156,7 @@ BROKEN = {
 @pytest.mark.parametrize(("source", "told"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_file_names_itself_and_its_cause(source: str, told: str, drop_in: DropIn) -> None:
     file = drop_in("strategy", "mine", source)
-    with pytest.raises(PluginError, match=rf"^strategy 'mine' \({file}\) is broken: .*{told}"):
+    with pytest.raises(PluginError, match=rf"^strategy 'mine' \({file}\) is broken: {told}"):
         registry.load("strategy", "mine")
     assert registry.load("strategy", "none").__name__ == "NoPretraining"
     assert "mine" in registry.origins("strategy")
@@ -163,6 +169,7 @@ def test_a_broken_file_names_itself_and_its_cause(source: str, told: str, drop_i
         (BROKEN["syntax error"][0], r"SyntaxError: invalid syntax \(acme_mine\.py, line 1\)"),
         (BROKEN["no public class"][0], r"AttributeError: .*'acme_mine' has no attribute 'Plugin'"),
         (BROKEN["wrong base"][0], r"expected a subclass of harness\.contracts\.Strategy, found <class 'acme_mine\.Mine'>"),
+        (BROKEN["a method left out"][0], r"expected Mine to define prepare$"),
         ("Mine = 3\nclass Mine2:\n    pass", r"expected a subclass of harness\.contracts\.Strategy, found <class"),
     ],
 )  # fmt: skip

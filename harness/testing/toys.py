@@ -1,0 +1,111 @@
+"""What the contracts play with: toy readings, and a toy corpus whose two relations differ in their direction alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.artifacts import Artifact, ArtifactStore
+from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
+from harness.contracts import Corpus, CorpusReader, Encoder, Reading, RelationMention, Span
+from harness.datasets import prepared
+from harness.datasets.sources import SourceCorpus, content_digest
+from harness.seeding import numpy_stream, torch_stream
+from harness.specs import CorpusSpec, Training, VectorsSpec
+from harness.training import Examples, FineTuning, Model
+from harness.vocabulary import Floats
+
+WIDTH, WORDS, ENTITIES = 6, 7, 4
+
+MENTIONS = ((7, 8), (8, 1, 7), (9, 2, 3, 4, 10), (7, 5, 1, 0, 2, 3, 4, 6, 10))
+"""Forward readings of four mentions, as rows of the toy vectors: words come first. One has no words between."""
+
+PEOPLE, COMPANIES = ("Ada", "Grace", "Alan", "Emmy"), ("Acme", "Initech", "Globex")
+
+
+def toy_vectors(width: int = WIDTH) -> Tensor:
+    """Input vectors of the toy words and entities, (V + E, D)."""
+    return torch.randn(WORDS + ENTITIES, width, generator=torch_stream("toy vectors"))
+
+
+def toy_reading(rows: Sequence[Sequence[int]], vectors: Tensor, longer: int = 0, filler: int = 0) -> Reading:
+    """A reading with `longer` more places than the longest needs; all that are empty hold `filler`."""
+    lengths = torch.tensor([len(row) for row in rows])
+    places = int(lengths.max()) + longer
+    return Reading(torch.tensor([[*row, *[filler] * (places - len(row))] for row in rows]), lengths, vectors)
+
+
+class Directed(CorpusReader):
+    """'Ada founded Acme' and 'Acme founded Ada', for every person and company: the same words, the other direction."""
+
+    headline = "accuracy"
+    licence = "MIT, as the harness itself"
+    source = "made by hand"
+    citation = "made by hand"
+
+    def read(self, folder: Path | None) -> Corpus:
+        """All mentions, of one part."""
+        return Corpus(tuple(self._mentions()))
+
+    def _mentions(self) -> Iterator[RelationMention]:
+        for person in PEOPLE:
+            for company in COMPANIES:
+                for label, one, two in (("e1,e2", person, company), ("e2,e1", company, person)):
+                    words = (one, "founded", two)
+                    yield RelationMention(" ".join(words), words, Span(0, 1), Span(2, 3), f"founded({label})", "train")
+
+
+class ToyVectors(dict[str, Floats]):
+    """Word vectors for the harness to look words up in; `vectors` are all of them, (V, D)."""
+
+    def __init__(self, **words: Floats) -> None:
+        super().__init__(words)
+        self.vectors: Floats = np.stack(list(words.values()))
+
+
+def learn_directions(encoder: Encoder, folder: Path, updates: int) -> tuple[Model, float]:
+    """Fine-tune `encoder` on all of `Directed`; return the model and its accuracy on the same mentions.
+
+    Features are on for an encoder that has nothing else, and off for all others.
+    """
+    mentions, inputs = _directed(folder)
+    training = Training(min_updates=updates, max_updates=updates, standardise=type(encoder).standardise)
+    everything = np.arange(len(mentions.tensors["label"]))
+    lengths = reading_lengths(inputs if encoder.size else None, everything)
+    examples = Examples(everything, mentions.tensors["label"].numpy(), lengths)
+    device = torch.device("cpu")
+    features = Features(mentions, () if encoder.size else ("lexical",), everything, device)
+    entities = torch.randn(len(PEOPLE + COMPANIES), WIDTH, generator=torch_stream("toy entities"))
+    model = Model(encoder, features.size, len(mentions.meta["classes"]), torch_stream("toy classifier"))
+    tuning = FineTuning(model, Inputs(inputs, entities, device) if encoder.size else None, features, training)
+    if training.standardise:
+        tuning.standardise(everything, lengths)
+
+    def accuracy(predicted: Indices) -> float:
+        return float(np.mean(predicted == examples.labels))
+
+    tuning.run(examples, training_batches(lengths, training.batch_size, numpy_stream("toy order")), examples, accuracy)
+    return model, accuracy(tuning.predict(examples))
+
+
+def _directed(folder: Path) -> tuple[Artifact, Artifact]:
+    """The prepared arrays of `Directed`, with its word and no name in the word vectors."""
+    reader = Directed()
+    corpus = reader.read(None)
+    digest = content_digest(corpus)
+    labels, inputs = CorpusSpec("directed", digest, "official", 0, None), VectorsSpec("toy", "toy", "hash")
+    store = ArtifactStore(folder)
+    source = SourceCorpus("directed", reader, corpus, digest)
+    words = ToyVectors(founded=np.ones(WIDTH, np.float32))
+    prepared.ensure(store, labels, inputs, source, lambda: words)
+    found = (
+        store.read("mentions", prepared.mentions_key(labels)),
+        store.read("inputs", prepared.inputs_key(labels, inputs)),
+    )
+    assert found[0] is not None
+    assert found[1] is not None
+    return found[0], found[1]

@@ -1,0 +1,479 @@
+"""The contracts fail what they are there to fail, each broken promise by its own test; outsiders can inherit them."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import torch
+import toy
+from torch import Tensor, nn
+
+import harness.testing
+from harness.contracts import (
+    Batch,
+    Capability,
+    Corpus,
+    Encoder,
+    LinkedMention,
+    LinkedSentence,
+    Prepared,
+    Reading,
+    RelationMention,
+    SequenceEncoder,
+    Span,
+    Strategy,
+    UnlabelledTarget,
+)
+from harness.errors import HarnessError
+from harness.parameters import parameter
+from harness.testing import CorpusContract, EncoderContract, StrategyContract
+
+torch.set_num_threads(1)  # on a busy machine, two take ten times as long
+
+ROOT = Path(__file__).parents[2]
+COUNTER = count()
+
+
+class Good(SequenceEncoder):
+    """A recurrent encoder that keeps every promise."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Parameters:
+        units: int = parameter(5, "width of a reading's vector", at_least=1)
+        squash: bool = parameter(True, "tanh after every step")
+
+    offers = frozenset({Capability.VECTORS, Capability.ENCODE, Capability.STATES})
+
+    def __init__(self, width: int, parameters: Parameters, generator: torch.Generator) -> None:
+        super().__init__(width, parameters, generator)
+        self.squash = parameters.squash
+        self.units = parameters.units
+        self.drawn = nn.Parameter(torch.randn(width + parameters.units, parameters.units, generator=generator) / 3)
+
+    @property
+    def hidden(self) -> int:
+        return self.units
+
+    def states(self, reading: Reading) -> Tensor:
+        state, states = torch.zeros(len(reading.tokens), self.units, dtype=reading.vectors.dtype), []
+        for step in reading.inputs().unbind(1):
+            state = torch.cat([step, state], 1) @ self.drawn
+            state = state.tanh() if self.squash else state
+            states.append(state)
+        return torch.stack(states, 1)
+
+    def encode(self, reading: Reading) -> Tensor:
+        return self.states(reading)[torch.arange(len(reading.lengths)), reading.lengths - 1]
+
+
+class Shared(Good):
+    def __init__(self, width: int, parameters: Any, generator: torch.Generator) -> None:
+        super().__init__(width, parameters, generator)
+        nn.init.normal_(self.drawn)
+
+
+class Constant(Good):
+    def __init__(self, width: int, parameters: Any, generator: torch.Generator) -> None:
+        super().__init__(width, parameters, torch.Generator().manual_seed(0))
+
+
+class Wide(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        return super().represent(batch).repeat(1, 2)
+
+
+class Double(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        return super().represent(batch).double()
+
+
+class Infinite(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        return super().represent(batch) / 0
+
+
+class Restless(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        return super().represent(batch) + next(COUNTER)
+
+
+class Gambling(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        return nn.functional.dropout(super().represent(batch))
+
+
+class Scribbling(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        hidden = super().represent(batch)
+        batch.readings[0].vectors[0] += 1
+        return hidden
+
+
+class Padded(Good):
+    def encode(self, reading: Reading) -> Tensor:
+        return self.states(reading)[:, -1]
+
+
+class Centred(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        hidden = super().represent(batch)
+        return hidden - hidden.mean(0)
+
+
+class Undirected(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        first, second = super().represent(batch).chunk(2, dim=1)
+        return torch.cat([first + second, first * second], 1)
+
+
+class Idle(Good):
+    def __init__(self, width: int, parameters: Any, generator: torch.Generator) -> None:
+        super().__init__(width, parameters, generator)
+        self.unused = nn.Parameter(torch.randn(3, generator=generator))
+
+
+class WrongGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor) -> Tensor:
+        return 2 * hidden
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return 3 * gradient
+
+
+class Misled(Good):
+    def encode(self, reading: Reading) -> Tensor:
+        hidden: Tensor = WrongGradient.apply(super().encode(reading))
+        return hidden
+
+
+class Forgetful(Good):
+    def __init__(self, width: int, parameters: Any, generator: torch.Generator) -> None:
+        super().__init__(width, parameters, generator)
+        self.scale = torch.rand(1, generator=generator)
+
+    def encode(self, reading: Reading) -> Tensor:
+        return super().encode(reading) * self.scale.to(reading.vectors.dtype)
+
+
+class Blind(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        normed = (Reading(r.tokens, r.lengths, r.vectors / r.vectors.norm(dim=1, keepdim=True)) for r in batch.readings)
+        return super().represent(Batch(batch.size, tuple(normed)))
+
+
+class Otherwise(Good):
+    def represent(self, batch: Batch) -> Tensor:
+        return 2 * super().represent(batch)
+
+
+class Foreseeing(Good):
+    def states(self, reading: Reading) -> Tensor:
+        states = super().states(reading)
+        return states + states[:, -1:]
+
+
+class Featureless(Encoder):
+    """Offers nothing, and has a vector all the same."""
+
+    @property
+    def size(self) -> int:
+        return 2
+
+    def represent(self, batch: Batch) -> Tensor:
+        return torch.ones(batch.size, 2)
+
+
+class Thawed(Good):
+    @dataclasses.dataclass
+    class Parameters:
+        units: int = parameter(5, "width of a reading's vector", at_least=1)
+        squash: bool = parameter(True, "tanh after every step")
+
+
+class Undocumented(Good):
+    @dataclasses.dataclass(frozen=True)
+    class Parameters:
+        units: int = 5
+        squash: bool = True
+
+
+class Growing(Good):
+    @dataclasses.dataclass(frozen=True)
+    class Parameters:
+        units: int = parameter(5, "width of a reading's vector", at_least=1)
+        squash: bool = parameter(True, "tanh after every step")
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "units", self.units + 1)
+
+
+class TestGood(EncoderContract):
+    plugin = Good
+
+
+@pytest.mark.parametrize(
+    ("plugin", "promise", "told"),
+    [
+        (Thawed, "parameters_are_frozen_and_documented", "DID NOT RAISE.*FrozenInstanceError"),
+        (Undocumented, "parameters_are_frozen_and_documented", "units must say what it means"),
+        (Growing, "parameters_survive_a_record", "expected .*units=6.* found .*units=7"),
+        (Shared, "weights_come_from_the_generator", "one seed made two encoders"),
+        (Constant, "weights_come_from_the_generator", "two seeds made one encoder"),
+        (Wide, "represents_mentions_as_finite_vectors", r"shape \(4, 10\), found \(4, 20\)"),
+        (Double, "represents_mentions_as_finite_vectors", "expected float32, found torch.float64"),
+        (Infinite, "represents_mentions_as_finite_vectors", "found NaN or infinity"),
+        (Gambling, "represents_mentions_as_finite_vectors", "the shared stream of torch"),
+        (Restless, "represents_mentions_as_finite_vectors", "one batch has two representations"),
+        (Scribbling, "represents_mentions_as_finite_vectors", "which are frozen, were changed"),
+        (Padded, "a_mention_is_alone_what_it_is_in_a_batch", "what stands after a reading's end"),
+        (Centred, "a_mention_is_alone_what_it_is_in_a_batch", "mention 0 is not alone"),
+        (Undirected, "sees_the_direction", "mention 0 has the same vector from either end"),
+        (Idle, "every_weight_learns", "no gradient reaches unused"),
+        (Misled, "gradients_are_true", "Jacobian mismatch"),
+        (Forgetful, "its_state_is_all_of_it", "the state dictionary is not all of it"),
+        (Featureless, "offers_are_kept", "what reads no vectors has size 0, found 2"),
+        (Blind, "offers_are_kept", "VECTORS: they have no influence"),
+        (Otherwise, "offers_are_kept", r"ENCODE: represent is not \[encode"),
+        (Foreseeing, "offers_are_kept", "STATES: a token has an influence on the states before it"),
+        (Restless, "one_spec_gives_the_same_bits", "two runs of one spec"),
+        (Undirected, "tells_directions_apart", "but 50% of the mentions are"),
+    ],
+)
+def test_a_broken_encoder_is_told(plugin: type[Encoder], promise: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises((AssertionError, pytest.fail.Exception, RuntimeError), match=told):
+        check(EncoderContract, plugin, promise, tmp_path)
+
+
+class Fixed(Strategy):
+    """A strategy that keeps every promise."""
+
+    needs = frozenset({Capability.VECTORS})
+
+    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
+        size = len(target.entity_words), target.word_vectors.shape[1]
+        return Prepared(torch.randn(size, generator=generator))
+
+
+class Greedy(Fixed):
+    """Asks for more than it needs."""
+
+    def prepare(self, target: UnlabelledTarget, encoder: Any, generator: torch.Generator) -> Prepared:
+        encoder.encode(Reading(torch.tensor([[0]]), torch.tensor([1]), target.word_vectors))
+        return super().prepare(target, encoder, generator)
+
+
+class Fanciful(Fixed):
+    needs = frozenset({"attention"})  # type: ignore[arg-type]
+
+
+class Missing(Fixed):
+    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
+        return Prepared(super().prepare(target, encoder, generator).entity_vectors[1:])
+
+
+class Hollow(Fixed):
+    """The mean of the words that have vectors, NaN where none has."""
+
+    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
+        known = (words[target.has_vector[words]] for words in target.entity_words)
+        return Prepared(torch.stack([target.word_vectors[words].mean(0) for words in known]))
+
+
+class Wandering(Fixed):
+    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
+        return super().prepare(target, encoder, torch.Generator().manual_seed(random.getrandbits(32)))
+
+
+class Unsettled(Fixed):
+    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
+        generator.seed()
+        with torch.no_grad():
+            for weight in encoder.parameters():
+                weight += torch.rand(1, generator=generator)
+        return Prepared(torch.zeros(len(target.entity_words), target.word_vectors.shape[1]))
+
+
+class Moving(Fixed):
+    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
+        target.word_vectors[0] += 1
+        return super().prepare(target, encoder, generator)
+
+
+class Ruinous(Fixed):
+    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
+        nn.init.constant_(next(encoder.parameters()), torch.nan)
+        return super().prepare(target, encoder, generator)
+
+
+class TestFixed(StrategyContract):
+    plugin = Fixed
+
+
+@pytest.mark.parametrize(
+    ("plugin", "promise", "told"),
+    [
+        (Fanciful, "needs_are_capabilities", "expected members of Capability, found .'attention'"),
+        (Greedy, "makes_a_vector_for_each_entity", "ENCODE is used, but `needs` does not name it"),
+        (Missing, "makes_a_vector_for_each_entity", r"\(E, D\) = \(4, 6\), found \(3, 6\)"),
+        (Hollow, "makes_a_vector_for_each_entity", "found NaN or infinity"),
+        (Wandering, "draws_from_the_generator_alone", "the shared stream of Python"),
+        (Unsettled, "draws_from_the_generator_alone", "one generator gave two encoders"),
+        (Moving, "leaves_the_target_as_it_is", "the words' vectors were changed"),
+        (Ruinous, "leaves_an_encoder_that_works", "by NaN or infinity"),
+    ],
+)
+def test_a_broken_strategy_is_told(plugin: type[Strategy], promise: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=told):
+        check(StrategyContract, plugin, promise, tmp_path)
+
+
+def test_a_pair_refused_for_another_reason_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("harness.testing.strategies.lacking", lambda encoder, strategy: [])
+    with pytest.raises(AssertionError, match=r"with nothing offered expected .*VECTORS.* found \[\]"):
+        check(StrategyContract, Fixed, "is_refused_exactly_where_something_lacks", tmp_path)
+
+
+Mentions = tuple[RelationMention, ...]
+TOY = toy.Toy().read(None).mentions
+TREE = TOY[0].parse
+assert TREE is not None
+
+
+def with_first(**changed: Any) -> Mentions:
+    """The toy mentions, something of the first one changed."""
+    return dataclasses.replace(TOY[0], **changed), *TOY[1:]
+
+
+@pytest.mark.parametrize(
+    ("mentions", "promise", "told"),
+    [
+        (with_first(second=Span(0, 1)), "spans_are_in_text_order", r"toy-0: Span\(start=0, end=1\), Span"),
+        (with_first(second=Span(3, 5)), "spans_are_in_text_order", "of 4 tokens"),
+        (with_first(tokens=("Ada", "", "Acme", ".")), "spans_are_in_text_order", "toy-0: an empty token"),
+        (with_first(identifier="toy-1"), "identifiers_are_unique", "taken twice: .'toy-1'"),
+        ((*TOY, dataclasses.replace(TOY[0], identifier="again", part="test")), "no_example_stands_twice", "'founded'"),
+        (TOY[:1], "labels_and_parts", "at least two classes"),
+        (tuple(m for m in TOY if m.label != "no_relation"), "labels_and_parts", "no mention has the negative label"),
+        (with_first(part="validation"), "labels_and_parts", "expected the parts train, dev, test, found .'validation'"),
+        (with_first(head="third"), "labels_and_parts", "expected head to be first, second or None"),
+        (with_first(first_entity=" "), "entities_are_consistent", "an entity with an empty ID"),
+        (with_first(others=(LinkedMention(0, 2, "x"),)), "entities_are_consistent", "expected spans one after another"),
+        ((*TOY, dataclasses.replace(TOY[0], first_entity="x")), "entities_are_consistent", "are 'x' and 'ada'"),
+        (with_first(parse=dataclasses.replace(TREE, tags=())), "parses_are_trees", r"4 tokens, but \[0, 4, 4\] tags"),
+        (with_first(parse=dataclasses.replace(TREE, heads=(-1, -1, 1, 1))), "parses_are_trees", "one root, found 2"),
+        (with_first(parse=dataclasses.replace(TREE, heads=(1, -1, 3, 2))), "parses_are_trees", r"the tokens \[2, 3\]"),
+    ],
+)
+def test_a_broken_corpus_is_told(mentions: Mentions, promise: str, told: str, tmp_path: Path) -> None:
+    class Broken(toy.Toy):
+        def read(self, folder: Path | None) -> Corpus:
+            return Corpus(mentions)
+
+    with pytest.raises(AssertionError, match=told):
+        check(CorpusContract, Broken, promise, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [
+        ({"headline": "f1"}, "`headline` must be one of accuracy, .*, found 'f1'"),
+        ({"licence": " "}, "`licence` must not be empty"),
+        ({"source": None}, "`source` must be set to a string, found None"),
+        ({"negative_label": ""}, "`negative_label` is ''"),
+        ({"files": "toy.txt"}, "`files` must be a tuple"),
+        ({"files": ("../toy.txt",)}, "paths below a data folder"),
+    ],
+)
+def test_a_corpus_that_says_too_little_is_told(attributes: dict[str, Any], told: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=told):
+        check(CorpusContract, type("Silent", (toy.Toy,), attributes), "says_what_it_is", tmp_path)
+
+
+def test_a_corpus_that_changes_is_told(tmp_path: Path) -> None:
+    class Changing(toy.Toy):
+        def read(self, folder: Path | None) -> Corpus:
+            return Corpus(with_first(label=f"label {random.random()}"))
+
+        def text(self) -> Iterator[LinkedSentence]:
+            yield LinkedSentence(str(random.random()), ("Ada",), (LinkedMention(0, 1, "ada"),))
+
+    with pytest.raises(AssertionError, match="a second reading gave other mentions"):
+        check(CorpusContract, Changing, "reads_the_same_twice", tmp_path)
+    with pytest.raises(AssertionError, match="a second reading gave another text"):
+        check(CorpusContract, Changing, "its_text_is_the_same_twice", tmp_path)
+
+
+def test_a_text_with_overlapping_mentions_is_told(tmp_path: Path) -> None:
+    class Overlapping(toy.Toy):
+        def text(self) -> Iterator[LinkedSentence]:
+            mentions = LinkedMention(0, 2, "ada lovelace"), LinkedMention(1, 2, "lovelace")
+            yield LinkedSentence("one", ("Ada", "Lovelace"), mentions)
+
+    with pytest.raises(AssertionError, match="one: expected spans one after another in 2 tokens"):
+        check(CorpusContract, Overlapping, "its_text_is_linked_in_order", tmp_path)
+
+
+def test_a_corpus_that_is_not_here_is_skipped_with_what_is_missing(tmp_path: Path) -> None:
+    class Absent(toy.Toy):
+        files = ("nowhere/to/be/found.txt",)
+
+    with pytest.raises(pytest.skip.Exception, match=r"expected nowhere/to/be/found\.txt below one of"):
+        check(CorpusContract, Absent, "labels_and_parts", tmp_path)
+    check(CorpusContract, Absent, "says_what_it_is", tmp_path)
+
+
+def test_an_alternative_may_be_refused_and_the_defaults_may_not(tmp_path: Path) -> None:
+    class Choosy(Good):
+        def __init__(self, width: int, parameters: Any, generator: torch.Generator) -> None:
+            if not parameters.squash:
+                raise HarnessError("squash must be true")
+            super().__init__(width, parameters, generator)
+
+    class Unwilling(Good):
+        def __init__(self, width: int, parameters: Any, generator: torch.Generator) -> None:
+            raise HarnessError("not today")
+
+    check(EncoderContract, Choosy, "sees_the_direction", tmp_path)
+    with pytest.raises(pytest.skip.Exception, match="squash=False is refused: squash must be true"):
+        check(EncoderContract, Choosy, "sees_the_direction", tmp_path, {"squash": False})
+    with pytest.raises(HarnessError, match="not today"):
+        check(EncoderContract, Unwilling, "sees_the_direction", tmp_path)
+
+
+def test_a_contract_without_a_plugin_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="TestPlugin must set `plugin`, a class, or `name`"):
+        check(EncoderContract, None, "sees_the_direction", tmp_path)
+
+
+def test_the_published_example_runs(tmp_path: Path) -> None:
+    _, _, example = (harness.testing.__doc__ or "").partition("::\n")
+    (tmp_path / "test_last.py").write_text(dedent(example.rpartition("\n\n")[0]), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    surroundings = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+    assert " passed" in ran.stdout
+    assert "skipped" not in ran.stdout
+
+
+def check(base: type[Any], plugin: type[Any] | None, promise: str, folder: Path, variant: Any = None) -> None:
+    """Run one test of a contract on a plugin."""
+    tests = type("TestPlugin", (base,), {"plugin": plugin})()
+    test = getattr(tests, f"test_{promise}")
+    given = {"variant": variant or {}, "tmp_path": folder, "target": "some words have vectors"}
+    if promise == "makes_a_vector_for_each_entity":
+        given["target"] = "no word has a vector"
+    test(**{name: given[name] for name in inspect.signature(test).parameters})
