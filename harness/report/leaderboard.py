@@ -49,7 +49,7 @@ def render(grid: Grid, records: Records, format: str, metric: str | None = None)
 
 
 def _rows(grid: Grid, records: Records, metric: str | None) -> list[Row]:
-    """The rows of `cells_table`, each with the number of its runs that `failed`."""
+    """The rows of `cells_table`, each with the number of its runs that `failed` and the coverage of its `words`."""
     if metric is not None and metric not in METRICS:
         raise HarnessError(unknown("metric", metric, METRICS))
     return [_row(cell, grid["corpora"][cell["corpus"]], records, metric) for cell in grid["cells"]]
@@ -63,6 +63,8 @@ def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, m
     row |= {"corpus": corpus["name"], "split": corpus["split"], "metric": f"{METRICS[metric]} (%)"}
     row |= {"replicates": len(cell["keys"]), "n": len(scores), "failed": sum(r["status"] == "failed" for r in known)}
     row |= dict.fromkeys(("mean", "sd", "ci_low", "ci_high"), math.nan)
+    coverage = next((record["coverage"] for record in known if record.get("coverage")), None)
+    row["words"] = _words(cell["spec"]["vectors"]["name"], coverage) if coverage else ""
     if scores and len(scores) == len(cell["keys"]):
         summary = summarise(scores)
         row |= {"mean": summary.mean, "sd": summary.sd, "ci_low": summary.low, "ci_high": summary.high}
@@ -122,6 +124,11 @@ def _metric(corpus: Mapping[str, Any], rows: Sequence[Row]) -> str:
     return f"Headline metric: {shown}" if shown == headline else f"Metric: {shown}; the headline metric is {headline}"
 
 
+def _words(vectors: str, coverage: Mapping[str, float]) -> str:
+    """How the words that the encoders read found their vectors."""
+    return f"Words by {vectors}: " + ", ".join(f"{100 * share:.1f} % {rule}" for rule, share in coverage.items())
+
+
 def _replicates(rows: Sequence[Row]) -> str:
     return f"n = {' or '.join(str(n) for n in sorted({row['replicates'] for row in rows})) or 0}"
 
@@ -144,6 +151,7 @@ def _markdown(grid: Grid, rows: Sequence[Row]) -> str:
             f"Classes: {len(corpus['classes'])}, {negative}",
             f"Left out: {', '.join(f'{n:,} {reason}' for reason, n in left_out.items()) or 'nothing'}",
             *corpus["remarks"],
+            *dict.fromkeys(row["words"] for row in own if row["words"]),
         ]
         names, sizes, lines = _table(own, lambda text: text.replace("|", "\\|"), "**{}**".format)
         rule = ["---"] * len(names) + ["---:"] * len(sizes)
