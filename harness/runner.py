@@ -7,20 +7,17 @@ within it: a failure is a record too.
 from __future__ import annotations
 
 import os
-import platform
 import time
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness import registry, scoring
+from harness import provenance, registry, scoring
 from harness.artifacts import Artifact, ArtifactStore
 from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
 from harness.contracts import Encoder, Strategy, UnlabelledTarget
@@ -63,7 +60,7 @@ def execute(spec: RunSpec, home: Path, device: str, headline: str, negative: str
         "spec": spec.as_dict(),
         "status": "complete",
         "error": None,
-        "environment": environment(spec, device, commit),
+        "environment": provenance.environment(spec, device, commit),
     }
     gold = predicted = None
     try:
@@ -181,42 +178,6 @@ def _make(spec: PluginSpec, kind: str, prepared: Artifact | None, generator: tor
     width = prepared.tensors["words"].shape[1] if prepared else 0
     encoder: Encoder = made(width, read(made.Parameters, spec.parameters, spec.name, []), generator)
     return encoder
-
-
-def environment(spec: RunSpec, device: str, commit: str) -> dict[str, Any]:
-    """What is recorded and not hashed: device, versions, commit and the digests of the sources in use."""
-    name = platform.processor() or platform.machine()
-    if device.startswith("cuda"):
-        name = torch.cuda.get_device_name(device)
-    return {
-        "device": device,
-        "processor": name,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "platform": platform.platform(),
-        "commit": commit,
-        "sources": dict(sources(spec.encoder.name, spec.strategy.name, spec.corpus.name)),
-    }
-
-
-NUMERIC_ROOMS = (
-    "artifacts", "batching", "contracts", "features", "runner", "scoring", "seeding", "training", "vocabulary",
-    "datasets/prepared", "datasets/splits",
-)  # fmt: skip
-"""The modules of the harness on which scores depend; a change in another one makes no record stale."""
-
-
-@cache
-def sources(encoder: str, strategy: str, corpus: str) -> Mapping[str, str]:
-    """Digests of the code that a run depends on: a record whose digests differ is stale."""
-    here = Path(__file__).parent
-    return {
-        "harness": registry.code_digest(*(here / f"{room}.py" for room in NUMERIC_ROOMS)),
-        "encoder": registry.source_digest("encoder", encoder),
-        "strategy": registry.source_digest("strategy", strategy),
-        "corpus": registry.source_digest("corpus", corpus),
-    }
 
 
 def start_worker() -> None:

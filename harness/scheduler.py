@@ -17,13 +17,13 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 
-from harness import runner
+from harness import provenance, runner
 from harness.artifacts import ArtifactStore
 from harness.datasets import prepared
 from harness.errors import HarnessError
 from harness.grid import ResolvedGrid
 from harness.records import FAILED, RECORD_FORMAT, RecordStore
-from harness.runner import Outcome, sources
+from harness.runner import Outcome
 from harness.specs import RunSpec
 
 Rerun = Literal["missing", "failed", "stale", "all"]
@@ -59,23 +59,13 @@ def plan(runs: Mapping[str, RunSpec], store: RecordStore, rerun: Rerun) -> Plan:
     """Compare the runs with their records. `rerun` adds to what is missing: the failed, the stale, or all."""
     records = store.read_all(runs)
     failed = {key for key, record in records.items() if record["status"] == FAILED}
-    stale = {key for key, record in records.items() if is_stale(record)}
+    stale = {key for key, record in records.items() if provenance.is_stale(record)}
     again = {"missing": set(), "failed": failed, "stale": stale, "all": set(records)}[rerun]
     todo = [spec for key, spec in runs.items() if key not in records or key in again]
     # The longest first, so that no worker is left alone with one at the end.
     todo.sort(key=lambda spec: -spec.training.updates(spec.size))
     complete = len(records) - len(failed)
     return Plan(tuple(todo), complete, len(failed), len(stale), _estimate(todo, store))
-
-
-def is_stale(record: Mapping[str, Any]) -> bool:
-    """Whether the code on which a record depends has changed since; a plugin that is gone counts as changed."""
-    spec = record["spec"]
-    try:
-        now = sources(spec["encoder"]["name"], spec["strategy"]["name"], spec["corpus"]["name"])
-    except (HarnessError, KeyError):
-        return True
-    return bool(dict(now) != record["environment"]["sources"])
 
 
 def run(
@@ -90,7 +80,7 @@ def run(
 
     Whatever ends this function, Ctrl-C included, ends the workers too.
     """
-    commit = git_commit()
+    commit = provenance.git_commit()
 
     def arguments(spec: RunSpec) -> tuple[Any, ...]:
         entry = grid.corpus_of(spec)
@@ -149,8 +139,8 @@ def _feed(
                 outcome = future.result()
             except BrokenProcessPool:
                 raise _WorkerDied(list(running.values())) from None
-            del running[future]
             finished(outcome)
+            del running[future]
 
 
 def _lost(spec: RunSpec, device: str, commit: str) -> Outcome:
@@ -162,7 +152,7 @@ def _lost(spec: RunSpec, device: str, commit: str) -> Outcome:
         "spec": spec.as_dict(),
         "status": FAILED,
         "error": {"type": "WorkerDied", "message": message, "traceback": None},
-        "environment": runner.environment(spec, device, commit),
+        "environment": provenance.environment(spec, device, commit),
         "seconds": {"total": 0.0},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -198,21 +188,6 @@ def choose_device(wanted: str) -> str:
 def default_workers() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def git_commit() -> str:
-    """The commit of the harness's own checkout, with `+` where it has changes; empty outside a checkout."""
-    import subprocess
-
-    def git(*words: str) -> str:
-        folder = Path(__file__).parent
-        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout
-
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "..").strip()
-        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def _estimate(todo: Sequence[RunSpec], store: RecordStore) -> float | None:

@@ -23,9 +23,9 @@ def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
         if asked.vectors is not None:
             raise GridError([f"--vectors: the grid '{asked.grid}' names its vectors; change them in its file"])
         return resolve(*grid_files.read_grid(asked.grid), home)
-    missing = [f"--{axis}" for axis in ("corpus", "encoder") if not getattr(asked, axis)]
+    missing = [f"--{axis}" for axis in ("corpus", "encoder", "strategy") if not getattr(asked, axis)]
     if missing:
-        named = " and ".join(missing)
+        named = ", ".join(missing)
         raise GridError([f"expected --grid, or what to run by {named}; see python -m harness run --help"])
     return resolve(ADHOC, _toml(asked), home)
 
@@ -86,7 +86,7 @@ def _toml(asked: argparse.Namespace) -> str:
     axes: dict[str, Any] = {
         "corpora": asked.corpus,
         "encoders": asked.encoder,
-        "strategies": asked.strategy or ["none"],
+        "strategies": asked.strategy,
         "vectors": asked.vectors or "own",
         "sizes": [int(size) if size.isdigit() else size for size in asked.size or ["full"]],
         "replicates": asked.replicates or 5,

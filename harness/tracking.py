@@ -13,11 +13,7 @@ import logging
 import math
 import os
 import re
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -136,11 +132,11 @@ class Tracker:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             # a place of its own: MLflow's default would be ./mlruns, wherever the command is typed
-            artifacts = _artifacts(self._uri)
+            artifacts = artifacts_of(self._uri)
             return self._client.create_experiment(name, (artifacts / name).as_uri() if artifacts else None, tags)
         if GRID not in found.tags:
             raise HarnessError(
-                f"the MLflow experiment '{name}' at {_shown(self._uri)} is none of Reprise's (it has no tag {GRID}). "
+                f"the MLflow experiment '{name}' at {shown(self._uri)} is none of Reprise's (it has no tag {GRID}). "
                 "Rename it there, or give the grid another name"
             )
         if found.lifecycle_stage == "deleted":
@@ -273,35 +269,6 @@ class _Child:
     ended: int
 
 
-def serve_ui(uri: str, host: str = "127.0.0.1", port: int = 5000) -> int:
-    """Serve MLflow's pages over the store at `uri` until Ctrl-C; return the exit code, 130 after Ctrl-C.
-
-    Raises HarnessError where the store or the port can't be used.
-    """
-    if uri.startswith(("http://", "https://")):
-        raise HarnessError(f"{_shown(uri)} is a server already: open that address in a browser")
-    check(uri)
-    try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        raise HarnessError(f"can't listen on {host}:{port}: {error.strerror}. Choose another --port") from error
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    command += ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    if artifacts := _artifacts(uri):
-        command += ["--artifacts-destination", artifacts.as_uri()]
-    print(f"MLflow opens at http://{host}:{port} in some seconds; Ctrl-C ends it", flush=True)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server stays behind a killed harness
-    server = subprocess.Popen(command)
-    try:
-        return server.wait()
-    except KeyboardInterrupt:
-        server.terminate()  # a terminal has told it already, whoever signals this process alone has not
-        server.wait()
-        return 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _database(uri: str) -> Path | None:
     """The file of an SQLite store."""
     if not uri.startswith("sqlite:///"):
@@ -309,7 +276,7 @@ def _database(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
 
 
-def _artifacts(uri: str) -> Path | None:
+def artifacts_of(uri: str) -> Path | None:
     """Where artifacts of an SQLite store belong: beside the database. A server knows its own place."""
     database = _database(uri)
     return database.parent / "mlflow-artifacts" if database else None
@@ -342,13 +309,13 @@ def _told(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
-        reason = _shown(str(error)).strip().partition("\n")[0][:600]
+        reason = shown(str(error)).strip().partition("\n")[0][:600]
         raise HarnessError(
-            f"the MLflow store at {_shown(uri)} can't be used: {reason}\nThe records lack nothing. "
+            f"the MLflow store at {shown(uri)} can't be used: {reason}\nThe records lack nothing. "
             "Once the store is there, type: python -m harness sync"
         ) from error
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Text without the passwords in its addresses."""
     return re.sub(r"//[^/@\s]*@", "//", text)

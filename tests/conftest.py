@@ -93,6 +93,5 @@ def _last_class(source: str) -> str:
 def _forget_plugins() -> None:
     """Empty what the harness remembers of the plugins that it found."""
     registry.origins.cache_clear()
-    registry.source_digest.cache_clear()
-    if "harness.runner" in sys.modules:
-        sys.modules["harness.runner"].sources.cache_clear()
+    if "harness.provenance" in sys.modules:
+        sys.modules["harness.provenance"].sources.cache_clear()

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness import provenance
 from harness.cli import main
 from harness.records import RecordStore
 
@@ -257,10 +258,7 @@ class TestRun:
         assert run(*narrowed) == 0
         file = folder / "acme_doubled.py"
         file.write_text(file.read_text().replace("2 *", "3 *"))
-        from harness import registry, runner
-
-        registry.source_digest.cache_clear()
-        runner.sources.cache_clear()
+        provenance.sources.cache_clear()
         capsys.readouterr()
         assert run(*narrowed) == 0
         assert "Nothing to run: 0 to run, 2 complete, 0 failed, 2 stale" in capsys.readouterr().err
@@ -270,7 +268,20 @@ class TestRun:
         assert "stale" not in capsys.readouterr().err
 
     def test_flags_alone_make_a_grid(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        made = ("--corpus", "tiny", "--encoder", "mean", "--size", "8", "--vectors", "tiny.txt", "--replicates", "1")
+        made = (
+            "--corpus",
+            "tiny",
+            "--encoder",
+            "mean",
+            "--strategy",
+            "none",
+            "--size",
+            "8",
+            "--vectors",
+            "tiny.txt",
+            "--replicates",
+            "1",
+        )
         assert harness("run", *made, "--workers", "0", "--no-mlflow") == 0
         assert "# Leaderboard: adhoc" in capsys.readouterr().out
         assert len(records_of()) == 1
@@ -311,7 +322,7 @@ class TestSelection:
 
     def test_asks_for_what_is_missing(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert harness("run") == 2
-        assert "expected --grid, or what to run by --corpus and --encoder" in capsys.readouterr().err
+        assert "expected --grid, or what to run by --corpus, --encoder, --strategy" in capsys.readouterr().err
 
 
 class TestBadInput:

@@ -52,7 +52,9 @@ def test_kbp37_with_real_vectors(tmp_path: Path, find_data: Callable[..., Path])
     records = list(store.read_all(store.keys()).values())
     assert len(records) == 2 * 2 * 2 * 2  # corpus entries, strategies, features on and off, replicates
     paper = [record for record in records if record["spec"]["corpus"]["split"] == "paper"]
-    assert {tuple(record["counts"][part] for part in ("train", "dev", "test")) for record in paper} == {(800, 915, 1830)}
+    assert {tuple(record["counts"][part] for part in ("train", "dev", "test")) for record in paper} == {
+        (800, 915, 1830)
+    }
     accuracy = {
         strategy: [r["scores"]["test"]["accuracy"] for r in paper if r["spec"]["strategy"]["name"] == strategy]
         for strategy in ("none", "avg-embed")

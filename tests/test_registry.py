@@ -11,8 +11,6 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness import registry
 from harness.contracts import CorpusReader, Encoder, Strategy
@@ -58,7 +56,6 @@ def drop_in(tmp_path: Path) -> Iterator[DropIn]:
             path.remove(folder)
         sys.modules.pop(name, None)
     registry.origins.cache_clear()
-    registry.source_digest.cache_clear()
 
 
 @pytest.mark.parametrize("kind", registry.KINDS)
@@ -213,92 +210,6 @@ def test_listing_imports_no_plugin_and_no_torch(kind: str) -> None:
     assert all(lines)
     package = registry.KINDS[kind].package
     assert not [module for module in modules if module.startswith(f"{package}.") or module in ("torch", "numpy")]
-
-
-# Digests
-
-
-def digest(folder: Path, source: str) -> str:
-    file = folder / "code.py"
-    file.write_text(dedent(source), encoding="utf-8")
-    return registry.code_digest(file)
-
-
-CODE = '''
-    """A module."""
-
-    WIDTH = 3
-
-
-    class Thing:
-        """A class."""
-
-        def area(self, height):
-            """A method."""
-            return WIDTH * height
-'''
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        CODE.replace("A module.", "Another word."),
-        CODE.replace("A class.", "Another word.").replace("A method.", "More\n            than one line."),
-        CODE.replace("WIDTH = 3", "# the width\n    WIDTH = 3  # of all"),
-        CODE.replace("    WIDTH = 3", "\n\n    WIDTH   =   (3)"),
-    ],
-    ids=["the module's docstring", "docstrings within", "comments", "layout"],
-)
-def test_a_digest_is_blind_to_comments_docstrings_and_layout(same: str, tmp_path: Path) -> None:
-    assert digest(tmp_path, same) == digest(tmp_path, CODE)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        CODE.replace("WIDTH = 3", "WIDTH = 4"),
-        CODE.replace("WIDTH * height", "height * WIDTH"),
-        CODE.replace("area", "extent"),
-        CODE.replace("(self, height)", "(self, height=1)"),
-        CODE.replace("return", 'x = "a string that is used"; return'),
-    ],
-    ids=["a constant", "an order", "a name", "a default", "a string"],
-)
-def test_a_digest_sees_the_code(other: str, tmp_path: Path) -> None:
-    assert digest(tmp_path, other) != digest(tmp_path, CODE)
-
-
-@pytest.mark.xfail(strict=True, reason="a docstring counts where there was none, and always after an assignment")
-@pytest.mark.parametrize(
-    "same",
-    [CODE.replace('            """A method."""\n', ""), CODE.replace("WIDTH = 3", 'WIDTH = 3\n    """The width."""')],
-    ids=["one less", "after an assignment"],
-)
-def test_a_digest_is_blind_to_a_docstring_that_comes_or_goes(same: str, tmp_path: Path) -> None:
-    assert digest(tmp_path, same) == digest(tmp_path, CODE)
-
-
-@given(st.integers(), st.integers())
-def test_two_constants_have_two_digests(tmp_path_factory: pytest.TempPathFactory, one: int, two: int) -> None:
-    folder = tmp_path_factory.getbasetemp()
-    assert (digest(folder, f"X = {one}") == digest(folder, f"X = {two}")) == (one == two)
-
-
-def test_digests_of_several_files_depend_on_all_of_them(tmp_path: Path) -> None:
-    one, two = tmp_path / "one.py", tmp_path / "two.py"
-    one.write_text("X = 1")
-    two.write_text("Y = 2")
-    both = registry.code_digest(one, two)
-    assert len(both) == 16
-    assert both not in (registry.code_digest(one), registry.code_digest(two))
-    two.write_text("Y = 3")
-    assert registry.code_digest(one, two) != both
-
-
-def test_the_digest_of_an_outsiders_plugin_is_of_its_file(make_plugin: MakePlugin) -> None:
-    folder = make_plugin("strategy", "mine", STRATEGY)
-    assert registry.source_digest("strategy", "mine") == registry.code_digest(folder / "acme_mine.py")
-    assert registry.source_digest("strategy", "none") == registry.code_digest(ROOT / "strategies" / "none.py")
 
 
 def harness(*words: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness import runner, scheduler, scoring
+from harness import provenance, runner, scheduler, scoring
 from harness.artifacts import ArtifactStore
 from harness.datasets.prepared import inputs_key, mentions_key
 from harness.grid import ResolvedGrid, resolve
@@ -322,10 +322,10 @@ def test_a_cap_on_dev_labels_is_kept(grid: ResolvedGrid, tmp_path: Path) -> None
 
 
 def test_sources_change_with_the_code_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    runner.sources.cache_clear()
-    before = dict(runner.sources("mean", "none", "kbp37"))
-    assert before != dict(runner.sources("bilstm", "none", "kbp37"))
-    assert before["harness"] == runner.sources("bilstm", "none", "kbp37")["harness"]
+    provenance.sources.cache_clear()
+    before = dict(provenance.sources("mean", "none", "kbp37"))
+    assert before != dict(provenance.sources("bilstm", "none", "kbp37"))
+    assert before["harness"] == provenance.sources("bilstm", "none", "kbp37")["harness"]
 
 
 def test_prepared_data_is_kept_under_the_keys_that_a_run_asks_for(grid: ResolvedGrid, tmp_path: Path) -> None:

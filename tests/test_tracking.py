@@ -21,8 +21,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
+from harness.commands.track import serve_ui
 from harness.errors import HarnessError
-from harness.tracking import Counts, Tracker, default_uri, serve_ui, sync
+from harness.tracking import Counts, Tracker, default_uri, sync
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {f"test_micro_f1_positive_{name}" for name in ("mean", "sd", "ci_low", "ci_high")}
@@ -610,7 +611,7 @@ def test_a_server_shows_and_takes_the_same_tables(
     records[grid["cells"][1]["keys"][0]] = make_record(grid["cells"][1], 0, None)
     sync(uri, grid, records)
     served, port = new_store(migrated, tmp_path / "served"), free_port()
-    program = f"import sys; from harness.tracking import serve_ui; sys.exit(serve_ui({served!r}, port={port}))"
+    program = f"import sys; from harness.commands.track import serve_ui; sys.exit(serve_ui({served!r}, port={port}))"
     server = subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=working_directory,

@@ -56,16 +56,18 @@ class Kbp37(CorpusReader):
         for mention in kept.values():
             parts_of[mention.tokens].add(mention.part)
         shared = sum(len(parts) > 1 for parts in parts_of.values())
-        remarks = (f"{shared} sentences stand in more than one official part, with other arguments; they were kept",)
+        remarks = (f"sentences in more than one official part, with other arguments, and kept: {shared}",)
         return Corpus(tuple(kept.values()), dict(left_out), remarks if shared else ())
 
 
 def _examples(file: Path) -> Iterator[tuple[str, str, str]]:
     """Number, marked sentence and label of every example; DataError with file and line at the first fault."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: expected UTF-8 text, found {error.reason} at byte {error.start}") from error
+    if not any(map(str.strip, lines)):
+        raise DataError(f"{file}: expected examples, found an empty file")
     at = 0
     while at < len(lines):
         if not lines[at].strip():
@@ -87,8 +89,6 @@ def _examples(file: Path) -> Iterator[tuple[str, str, str]]:
             )
         yield example["number"], sentence, label
         at += 2
-    if not lines:
-        raise DataError(f"{file}: expected examples, found an empty file")
 
 
 def _mention(number: str, sentence: str, label: str, part: Part) -> RelationMention | str:

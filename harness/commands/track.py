@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import socket
+import subprocess
+import sys
 
 from harness import tracking
 from harness.commands.look import tell_damaged
+from harness.errors import HarnessError
 from harness.records import RecordStore
 from harness.report.results import grid_keys, read_resolved
 
@@ -24,7 +29,36 @@ def sync(asked: argparse.Namespace) -> int:
 
 def ui(asked: argparse.Namespace) -> int:
     """Start the MLflow UI on the loopback address and stay until it is stopped."""
-    return tracking.serve_ui(_uri(asked), port=asked.port)
+    return serve_ui(_uri(asked), port=asked.port)
+
+
+def serve_ui(uri: str, host: str = "127.0.0.1", port: int = 5000) -> int:
+    """Serve MLflow's pages over the store at `uri` until Ctrl-C; return the exit code, 130 after Ctrl-C.
+
+    Raises HarnessError where the store or the port can't be used.
+    """
+    if uri.startswith(("http://", "https://")):
+        raise HarnessError(f"{tracking.shown(uri)} is a server already: open that address in a browser")
+    tracking.check(uri)
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise HarnessError(f"can't listen on {host}:{port}: {error.strerror}. Choose another --port") from error
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command += ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    if artifacts := tracking.artifacts_of(uri):
+        command += ["--artifacts-destination", artifacts.as_uri()]
+    print(f"MLflow opens at http://{host}:{port} in some seconds; Ctrl-C ends it", flush=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server stays behind a killed harness
+    server = subprocess.Popen(command)
+    try:
+        return server.wait()
+    except KeyboardInterrupt:
+        server.terminate()  # a terminal has told it already, whoever signals this process alone has not
+        server.wait()
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _uri(asked: argparse.Namespace) -> str:

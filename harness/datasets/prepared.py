@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import features, registry, vocabulary
+from harness import features, provenance, vocabulary
 from harness.artifacts import Artifact, ArtifactStore
 from harness.contracts import RelationMention, Span
 from harness.datasets.sources import SourceCorpus
@@ -58,7 +58,7 @@ def inputs_key(corpus: CorpusSpec, vectors: VectorsSpec) -> str:
 
 @cache
 def _code() -> str:
-    return registry.code_digest(Path(__file__), Path(features.__file__), Path(vocabulary.__file__))
+    return provenance.code_digest(Path(__file__), Path(features.__file__), Path(vocabulary.__file__))
 
 
 def _mentions(mentions: Sequence[RelationMention]) -> Artifact:

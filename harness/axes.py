@@ -1,0 +1,148 @@
+"""The axes of a grid as written: keys, types and names checked, lists of alternatives expanded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from harness import features, registry
+from harness.contracts import Encoder, Strategy
+from harness.errors import PluginError, unknown
+from harness.parameters import parameter, read
+from harness.seeding import MOVED
+from harness.specs import Training
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """How a grid asks for a corpus."""
+
+    split: Literal["official", "paper"] = parameter("paper", "the published parts, or 70/10/20 % at random")
+    split_seed: int = parameter(0, "seed of the sample and the random split", at_least=0)
+    negative: Literal["keep", "drop"] = parameter("drop", "keep or drop the negative class")
+    sample: int | None = parameter(None, "draw that many mentions first; nothing: all", unit="mentions", at_least=1)
+
+
+@dataclass(frozen=True)
+class VectorOptions:
+    """How a grid asks for word vectors."""
+
+    unknown: Literal["hash", "zero"] = parameter("hash", "what a word without a vector gets")
+
+
+@dataclass(frozen=True)
+class Axes:
+    """A grid as written, types checked and lists of alternatives expanded."""
+
+    corpora: tuple[tuple[str, CorpusOptions], ...]
+    vectors: tuple[tuple[str, VectorOptions], ...]
+    encoders: tuple[tuple[str, type[Encoder], Any], ...]
+    strategies: tuple[tuple[str, type[Strategy], Any], ...]
+    trainings: tuple[Training, ...]
+    sizes: tuple[int | str, ...]
+    replicates: int
+    vary: tuple[str, ...]
+
+
+def read_axes(plain: Mapping[str, Any], mistakes: list[str]) -> Axes:
+    """The axes of a grid as parsed; what is wrong is appended to `mistakes`, and left out of the axes."""
+    known = {"corpora", "encoders", "strategies", "texts", "vectors", "sizes", "replicates", "vary", "training"}
+    mistakes += [unknown("key", key, known) for key in plain if key not in known]
+    corpora = [
+        (name, options)
+        for name, values in _entries(plain, "corpora", "corpus", mistakes)
+        for options in _expand(CorpusOptions, values, f"corpora.{name}", mistakes)
+    ]
+    vectors = [
+        (name, options)
+        for name, values in _entries(plain, "vectors", None, mistakes)
+        for options in _expand(VectorOptions, values, f"vectors.{name}", mistakes)
+    ]
+    trainings = _expand(Training, _table(plain, "training", mistakes), "training", mistakes)
+    for training in trainings:
+        groups = training.features if isinstance(training.features, tuple) else ()
+        strange = [group for group in groups if group not in features.GROUPS]
+        mistakes += [f"training.features: {unknown('group', group, features.GROUPS)}" for group in strange]
+    if plain.get("texts"):
+        mistakes.append("texts: expected none, for no strategy here reads unlabelled text; leave the key out")
+    sizes = plain.get("sizes", ["full"])
+    if not isinstance(sizes, list) or not sizes:
+        mistakes.append(f"sizes: expected a list such as [50, 'S9', 'full'], found {sizes!r}")
+        sizes = []
+    replicates = plain.get("replicates", 5)
+    if not isinstance(replicates, int) or isinstance(replicates, bool) or replicates < 1:
+        mistakes.append(f"replicates: expected a count of at least 1, found {replicates!r}")
+        replicates = 1
+    vary = plain.get("vary", list(MOVED))
+    if not isinstance(vary, list) or not set(map(str, vary)) <= set(MOVED):
+        mistakes.append(f"vary: expected a list of some of {', '.join(MOVED)}, found {vary!r}")
+        vary = []
+    return Axes(
+        tuple(corpora),
+        tuple(vectors),
+        tuple(_plugins(plain, "encoders", "encoder", mistakes)),
+        tuple(_plugins(plain, "strategies", "strategy", mistakes)),
+        tuple(trainings),
+        tuple(sizes),
+        replicates,
+        tuple(stream for stream in MOVED if stream in vary),
+    )
+
+
+def _entries(
+    plain: Mapping[str, Any], key: str, kind: str | None, mistakes: list[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries of an axis: names, or tables with a name; a single one needs no list. `kind` names plugins."""
+    written = plain.get(key)
+    if written is None or written == []:
+        if kind is not None:
+            mistakes.append(f"{key}: expected at least one name, found nothing")
+        return
+    for entry in written if isinstance(written, list) else [written]:
+        table = {"name": entry} if isinstance(entry, str) else entry
+        if not isinstance(table, dict) or not isinstance(table.get("name"), str):
+            mistakes.append(f"{key}: expected a name, or a table with a name, found {entry!r}")
+            continue
+        name = table["name"]
+        if kind is not None and name not in registry.origins(kind):
+            mistakes.append(f"{key}: {unknown(kind, name, registry.origins(kind))}")
+            continue
+        yield name, {option: value for option, value in table.items() if option != "name"}
+
+
+def _table(plain: Mapping[str, Any], key: str, mistakes: list[str]) -> dict[str, Any]:
+    table = plain.get(key, {})
+    if isinstance(table, dict):
+        return table
+    mistakes.append(f"{key}: expected a table, found {table!r}")
+    return {}
+
+
+def _expand(kind: type[T], values: Mapping[str, Any], where: str, mistakes: list[str]) -> list[T]:
+    """Instances of a parameters dataclass for every combination of the values that are lists."""
+    alternatives = [value if isinstance(value, list) else [value] for value in values.values()]
+    found = []
+    told: list[str] = []
+    for combination in itertools.product(*alternatives):
+        made = read(kind, dict(zip(values, combination, strict=True)), where, told)
+        if made is not None:
+            found.append(made)
+    mistakes += dict.fromkeys(told)
+    return found
+
+
+def _plugins(
+    plain: Mapping[str, Any], key: str, kind: str, mistakes: list[str]
+) -> Iterator[tuple[str, type[Any], Any]]:
+    for name, values in _entries(plain, key, kind, mistakes):
+        try:
+            plugin = registry.load(kind, name)
+        except PluginError as error:
+            mistakes.append(f"{key}: {error}")
+            continue
+        for parameters in _expand(plugin.Parameters, values, f"{key}.{name}", mistakes):
+            yield name, plugin, parameters

@@ -1,0 +1,131 @@
+"""Where a record comes from: device, versions, commit, and digests of the code in use. Recorded, never hashed.
+
+A record whose digests are not today's is stale. Digests are blind to comments, docstrings and layout.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness import registry
+from harness.errors import HarnessError
+from harness.specs import RunSpec
+
+NUMERIC_ROOMS = (
+    "batching", "contracts", "features", "runner", "scoring", "seeding", "specs", "training", "vocabulary",
+    "datasets/prepared", "datasets/splits",
+)  # fmt: skip
+"""The modules of the harness on which scores depend; a change in another one makes no record stale."""
+
+
+def environment(spec: RunSpec, device: str, commit: str) -> dict[str, Any]:
+    """Device, versions, commit and source digests, as they stand in the record of a run."""
+    import numpy as np
+    import torch
+
+    name = platform.processor() or platform.machine()
+    if device.startswith("cuda"):
+        name = torch.cuda.get_device_name(device)
+    return {
+        "device": device,
+        "processor": name,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "commit": commit,
+        "sources": dict(sources(spec.encoder.name, spec.strategy.name, spec.corpus.name)),
+    }
+
+
+@cache
+def sources(encoder: str, strategy: str, corpus: str) -> Mapping[str, str]:
+    """Digests of the code that a run depends on; that of a plugin that is gone is `gone`."""
+    here = Path(__file__).parent
+    return {
+        "harness": code_digest(*(here / f"{room}.py" for room in NUMERIC_ROOMS)),
+        "encoder": plugin_digest("encoder", encoder),
+        "strategy": plugin_digest("strategy", strategy),
+        "corpus": plugin_digest("corpus", corpus),
+    }
+
+
+def is_stale(record: Mapping[str, Any]) -> bool:
+    """Whether the code on which a record depends has changed since."""
+    spec = record["spec"]
+    now = sources(spec["encoder"]["name"], spec["strategy"]["name"], spec["corpus"]["name"])
+    return bool(dict(now) != record["environment"]["sources"])
+
+
+def plugin_digest(kind: str, name: str) -> str:
+    """Digest of a plugin's file and of the underscore siblings that it imports, theirs included."""
+    try:
+        file = registry.source_file(kind, name)
+    except HarnessError:
+        return "gone"
+    return code_digest(*_with_siblings(file)) if file else "none"
+
+
+def code_digest(*files: Path) -> str:
+    """sha256 over the syntax trees of Python files, cut to 16 digits; of a file that is no Python, over its bytes."""
+    digest = hashlib.sha256()
+    for file in files:
+        text = file.read_bytes()
+        try:
+            digest.update(repr(_shape(ast.parse(text))).encode())
+        except (SyntaxError, ValueError):
+            digest.update(text)
+    return digest.hexdigest()[:16]
+
+
+def git_commit() -> str:
+    """The commit of the harness's own checkout, with `+` where it has changes; empty outside a checkout."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "..")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _shape(node: object) -> object:
+    """A syntax tree as plain values, without strings that stand for themselves, and without fields that are empty:
+    which of those there are depends on the version of Python.
+    """
+    if isinstance(node, list):
+        return [_shape(item) for item in node if not _is_docstring(item)]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = ((name, _shape(value)) for name, value in ast.iter_fields(node))
+    return type(node).__name__, [(name, value) for name, value in fields if value not in (None, [])]
+
+
+def _is_docstring(node: object) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _with_siblings(file: Path) -> Iterator[Path]:
+    """The file, then each underscore module of its own package that is imported, once, in order of appearance."""
+    seen = [file]
+    for one in seen:
+        yield one
+        try:
+            tree = ast.parse(one.read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+        for module in modules:
+            sibling = file.parent / f"{module.rpartition('.')[2]}.py"
+            if sibling.stem.startswith("_") and sibling.is_file() and sibling not in seen:
+                seen.append(sibling)
