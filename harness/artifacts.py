@@ -65,6 +65,7 @@ class ArtifactStore:
         unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=target.parent))
         try:
             write(unfinished)
+            unfinished.chmod(0o755)  # mkdtemp's folders are for one user alone
             os.rename(unfinished, target)
         except OSError:
             if not target.is_dir():

@@ -124,6 +124,9 @@ def _table(plain: Mapping[str, Any], key: str, mistakes: list[str]) -> dict[str,
 
 def _expand(kind: type[T], values: Mapping[str, Any], where: str, mistakes: list[str]) -> list[T]:
     """Instances of a parameters dataclass for every combination of the values that are lists."""
+    mistakes += [
+        f"{where}.{name}: expected at least one value, found []" for name, value in values.items() if value == []
+    ]
     alternatives = [value if isinstance(value, list) else [value] for value in values.values()]
     found = []
     told: list[str] = []

@@ -133,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     shown = which.add_parser("show", help="one record, whole")
     shown.add_argument("key", help="the beginning of its key")
     imported = which.add_parser("import", help="restore the records of a results folder")
+    _results(listed)
     imported.add_argument("folder", type=Path, help="such as results/kbp37")
     for name, part in (("list", listed), ("show", shown), ("import", imported)):
         _home(part)
@@ -147,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     ui = _verb(verbs, "ui", "start the MLflow UI on the loopback address")
     _home(ui)
     _mlflow(ui)
-    ui.add_argument("--port", type=_count, default=5000, help="(default: 5000)")
+    ui.add_argument("--port", type=_port, default=5000, help="(default: 5000)")
 
     doctor = _verb(verbs, "doctor", "tell versions, device, store and data found")
     _home(doctor)
@@ -169,7 +170,7 @@ def _verb(verbs: Verbs, name: str, line: str) -> argparse.ArgumentParser:
 
 
 def _home(parser: argparse.ArgumentParser) -> None:
-    default = Path(os.environ.get("HARNESS_HOME", ".harness"))
+    default = Path(os.environ.get("HARNESS_HOME") or ".harness")
     told = "caches, records, mlflow.db (default: HARNESS_HOME, else .harness)"
     parser.add_argument("--home", type=Path, default=default, metavar="DIR", help=told)
 
@@ -189,6 +190,12 @@ def _mlflow(parser: argparse.ArgumentParser) -> None:
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a count of at least 1, found '{text}'")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if _count(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port up to 65535, found {text}")
     return int(text)
 
 

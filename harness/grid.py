@@ -98,7 +98,8 @@ def resolve(name: str, text: str, home: Path) -> ResolvedGrid:
         raise GridError([f"grid '{name}' is not TOML: {error}"]) from error
     mistakes: list[str] = []
     axes = read_axes(plain, mistakes)
-    entries = [entry for asked in axes.corpora if (entry := _corpus(*asked, home, mistakes))]
+    read = (_corpus(*asked, home, mistakes) for asked in axes.corpora)
+    entries = list({str(entry.spec): entry for entry in read if entry}.values())
     wanted = any(Capability.VECTORS in kind.offers for _, kind, _ in axes.encoders) or not axes.encoders
     if wanted and not axes.vectors:
         mistakes.append("vectors: expected a vector file, a gensim-data name or 'own', found nothing")
@@ -124,6 +125,7 @@ def resolve(name: str, text: str, home: Path) -> ResolvedGrid:
                 if spec.key not in cell["keys"]:
                     cell["keys"].append(spec.key)
     name_variants(list(cells.values()))
+    _check_told_apart(list(cells.values()))
     resolved = {
         "format": GRID_FORMAT,
         "name": name,
@@ -223,6 +225,17 @@ def _arms(
                 replicate=0,
                 vary=axes.vary,
             )
+
+
+def _check_told_apart(cells: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a grid with two cells of which a table could show one only: their vector files have one name."""
+    seen: set[tuple[Any, ...]] = set()
+    for cell in cells:
+        place = tuple(cell[name] for name in ("corpus", "encoder", "strategy", "text", "variant", "size"))
+        if place in seen:
+            name = cell["spec"]["vectors"]["name"]
+            raise GridError([f"vectors: two files of other content are both called '{name}'; rename one of them"])
+        seen.add(place)
 
 
 def _cell(spec: RunSpec, corpus: int) -> dict[str, Any]:

@@ -23,12 +23,22 @@ def read_grid(name: str) -> tuple[str, str]:
     path = Path(name)
     if path.suffix == ".toml" or "/" in name:
         try:
-            return path.stem, path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise GridError([f"the grid file {path} can't be read: {error}"]) from error
+        if path.stem in grid_names() and text != _text(path.stem):
+            raise GridError(
+                [f"the grid file {path} has the name of a grid that comes with the harness; rename it, or its results "
+                 f"would take the place of those of '{path.stem}'"]
+            )  # fmt: skip
+        return path.stem, text
     if name not in grid_names():
         raise GridError([unknown("grid", name, grid_names()) + "; or name a file that ends in .toml"])
-    return name, (resources.files("benchmarks") / "grids" / f"{name}.toml").read_text(encoding="utf-8")
+    return name, _text(name)
+
+
+def _text(name: str) -> str:
+    return (resources.files("benchmarks") / "grids" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def _description(text: str) -> str:

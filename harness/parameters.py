@@ -105,7 +105,7 @@ def describe(hint: Any) -> str:
     if origin is Literal:
         return " or ".join(repr(member) for member in arguments)
     if origin is tuple:
-        return f"a list, each {describe(arguments[0])}"
+        return f"a list within the list, each {describe(arguments[0])}"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
     words[types.NoneType] = "nothing"
     return words.get(hint, str(hint))

@@ -29,6 +29,9 @@ RECORD_FORMAT = 1
 Record = dict[str, Any]
 Classes = npt.NDArray[np.integer[Any]]
 
+_NEEDED = ("cell", "spec", "status", "error", "environment", "seconds", "finished")
+"""What every record has; a file without them is damaged."""
+
 COMPLETE = "complete"
 FAILED = "failed"
 
@@ -67,6 +70,8 @@ class RecordStore:
             record = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(record, dict) or record.get("key") != key:
                 raise ValueError(f"expected the record of {key}")
+            if lacking := [name for name in _NEEDED if name not in record]:
+                raise ValueError(f"expected the fields {', '.join(lacking)}")
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -214,7 +219,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         os.replace(unfinished, path)
     except OSError as error:
         raise HarnessError(
-            f"can't write {path}: {error.strerror or error}. Free some space, or choose another folder with --home"
+            f"can't write {path}: {error.strerror or error}. Free some space, or choose another folder with --home or "
+            "--results"
         ) from error
     finally:
         if unfinished is not None:

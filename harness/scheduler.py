@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -50,8 +50,8 @@ class Plan:
         if self.seconds is None:
             time = "No record tells how long that takes."
         else:
-            minutes = self.seconds / 60 / max(1, workers)
-            time = f"About {minutes:.0f} minutes with {workers} workers, by the records here."
+            minutes = max(1, round(self.seconds / 60 / max(1, workers)))
+            time = f"About {minutes:,} min with {max(1, workers)} at a time, by the records here."
         return f"{counts}{stale}. {time}"
 
 
@@ -65,7 +65,7 @@ def plan(runs: Mapping[str, RunSpec], store: RecordStore, rerun: Rerun) -> Plan:
     # The longest first, so that no worker is left alone with one at the end.
     todo.sort(key=lambda spec: -spec.training.updates(spec.size))
     complete = len(records) - len(failed)
-    return Plan(tuple(todo), complete, len(failed), len(stale), _estimate(todo, store))
+    return Plan(tuple(todo), complete, len(failed), len(stale), _estimate(todo, RecordStore(store.root)))
 
 
 def run(
@@ -93,58 +93,68 @@ def run(
         return
     for variable in THREAD_VARIABLES:
         os.environ[variable] = "1"  # read by a worker's libraries when it starts
-    waiting, attempts = deque(todo), Counter[str]()
-    while waiting:
+    waiting, suspects = deque(todo), deque[RunSpec]()
+    while waiting or suspects:
+        # Whose run killed a worker is not known while several are in hand; suspects therefore run one at a time.
+        source, width = (suspects, 1) if suspects else (waiting, workers)
         pool = ProcessPoolExecutor(
-            workers, mp_context=multiprocessing.get_context("spawn"), initializer=runner.start_worker
+            width, mp_context=multiprocessing.get_context("spawn"), initializer=runner.start_worker
         )
         try:
-            _feed(pool, waiting, workers, arguments, finished)
-        except _WorkerDied as died:
-            for spec in died.in_hand:
-                attempts[spec.key] += 1
-                if attempts[spec.key] < 2:
-                    waiting.appendleft(spec)
-                else:
-                    finished(_lost(spec, device, commit))
+            in_hand = _feed(pool, source, width, arguments, finished)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
                 process.terminate()
-
-
-class _WorkerDied(Exception):
-    """A worker process ended by itself; `in_hand` are the runs that it or its fellows had."""
-
-    def __init__(self, in_hand: Sequence[RunSpec]) -> None:
-        self.in_hand = in_hand
+        if width == 1 and in_hand:
+            finished(_lost(in_hand[0], device, commit))
+        else:
+            suspects.extend(in_hand)
 
 
 def _feed(
     pool: Executor,
     waiting: deque[RunSpec],
-    workers: int,
+    width: int,
     arguments: Callable[[RunSpec], tuple[Any, ...]],
     finished: Callable[[Outcome], None],
-) -> None:
-    """Keep every worker busy with one run, so that a kill or a dead worker costs no more than those."""
+) -> list[RunSpec]:
+    """Keep every worker busy with one run, so that a kill or a dead worker costs no more than those.
+
+    Returns the runs that were in hand when a worker died; none when all of `waiting` is done.
+    """
     running: dict[Future[Outcome], RunSpec] = {}
-    while waiting or running:
-        while waiting and len(running) < workers:
+    broken = False
+    while (waiting and not broken) or running:
+        while waiting and len(running) < width and not broken:
             spec = waiting.popleft()
-            running[pool.submit(runner.execute, *arguments(spec))] = spec
+            try:
+                running[pool.submit(runner.execute, *arguments(spec))] = spec
+            except BrokenProcessPool:
+                waiting.appendleft(spec)
+                broken = True
+        if broken or not running:
+            break
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
-            try:
-                outcome = future.result()
-            except BrokenProcessPool:
-                raise _WorkerDied(list(running.values())) from None
-            finished(outcome)
-            del running[future]
+            if isinstance(future.exception(), BrokenProcessPool):
+                broken = True
+            else:
+                finished(future.result())
+                del running[future]
+    if not broken:
+        return []
+    # What came back before the worker died is whole.
+    for future in [future for future in running if future.done() and future.exception() is None]:
+        finished(future.result())
+        del running[future]
+    return list(running.values())
 
 
 def _lost(spec: RunSpec, device: str, commit: str) -> Outcome:
-    message = "the worker process died twice in this run; expected it to live. Is there enough memory? Try --workers 1"
+    message = (
+        "the worker process died in this run, with no other beside it; expected it to live. Is there enough memory?"
+    )
     record = {
         "format": RECORD_FORMAT,
         "key": spec.key,
@@ -170,7 +180,7 @@ def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Calla
         load = grid.vectors[vectors.digest].load if vectors else None
         try:
             prepared.ensure(store, corpus, vectors, source, load)
-        except (OSError, SafetensorError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise HarnessError(
                 f"the prepared data of {name} can't be written or read below {store.root}: {error}. Free some space, "
                 "delete that folder if it is damaged, or choose another one with --home"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import grid_files
+from harness.datasets.splits import size_of
 from harness.errors import GridError, unknown
 from harness.grid import ResolvedGrid, resolve
 from harness.specs import RunSpec
@@ -37,6 +38,8 @@ def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
     """
     runs = dict(grid.runs)
     if asked.grid is None:
+        if asked.cell:
+            raise GridError(["--cell: expected --grid beside it, for cells are a grid's"])
         return runs
     mistakes: list[str] = []
     for axis, names in (("corpus", asked.corpus), ("encoder", asked.encoder), ("strategy", asked.strategy)):
@@ -64,21 +67,20 @@ def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
 def _of_sizes(
     runs: Mapping[str, RunSpec], grid: ResolvedGrid, written: Sequence[str], mistakes: list[str]
 ) -> dict[str, RunSpec]:
-    from harness.datasets.splits import size_of
-
-    wanted: dict[str, set[int]] = {}
-    for corpus, entry in grid.corpora.items():
-        full = len(entry.split.train)
-        for size in written:
+    have = {(str(spec.corpus), spec.size) for spec in grid.runs.values()}
+    chosen: set[tuple[str, int]] = set()
+    for size in written:
+        found, fault = set(), ""
+        for corpus, entry in grid.corpora.items():
             try:
-                wanted.setdefault(corpus, set()).add(size_of(int(size) if size.isdigit() else size, full))
+                found.add((corpus, size_of(int(size) if size.isdigit() else size, len(entry.split.train))))
             except ValueError as error:
-                mistakes.append(f"--size: {error}")
-    known = sorted({spec.size for spec in grid.runs.values()})
-    chosen = {key: spec for key, spec in runs.items() if spec.size in wanted.get(str(spec.corpus), ())}
-    if not chosen and runs and not mistakes:
-        mistakes.append(f"--size: the grid has none of these; it has {', '.join(f'{count:,}' for count in known)}")
-    return chosen
+                fault = str(error)
+        if not found & have:
+            known = ", ".join(f"{count:,}" for count in sorted({count for _, count in have}))
+            mistakes.append(f"--size: {fault or f'the grid has no {size}'}; it has {known}")
+        chosen |= found
+    return {key: spec for key, spec in runs.items() if (str(spec.corpus), spec.size) in chosen}
 
 
 def _toml(asked: argparse.Namespace) -> str:

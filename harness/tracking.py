@@ -286,6 +286,8 @@ def check(uri: str) -> None:
     """Tell at once that an SQLite store can't be written: MLflow would make folders, or try for a minute and a half."""
     database = _database(uri)
     if database is None:
+        with _told(uri):
+            MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
         return
     if not database.parent.is_dir():
         raise HarnessError(

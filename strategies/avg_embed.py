@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import torch
+from torch import Tensor
 
 from harness.contracts import Capability, Encoder, Prepared, Strategy, UnlabelledTarget
 
@@ -16,8 +19,15 @@ class AverageEmbedding(Strategy):
     needs = frozenset({Capability.VECTORS})
 
     def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
-        vectors = target.word_vectors.new_empty(len(target.entity_words), target.word_vectors.shape[1])
-        for entity, words in enumerate(target.entity_words):
-            known = words[target.has_vector[words]]
-            vectors[entity] = target.word_vectors[known if len(known) else words].mean(0)
+        width = target.word_vectors.shape[1]
+        vectors = target.word_vectors.new_empty(len(target.entity_words), width)
+        by_count: defaultdict[int, list[tuple[int, Tensor]]] = defaultdict(list)  # names of as many words go together
+        start = torch.tensor([len(words) for words in target.entity_words]).cumsum(0)[:-1]
+        known = target.has_vector[torch.cat(target.entity_words)].tensor_split(start)
+        for entity, (words, has_vector) in enumerate(zip(target.entity_words, known, strict=True)):
+            counted = words[has_vector] if has_vector.any() else words
+            by_count[len(counted)].append((entity, counted))
+        for names in by_count.values():
+            rows = torch.stack([words for _, words in names])
+            vectors[[entity for entity, _ in names]] = target.word_vectors[rows].mean(1)
         return Prepared(vectors)

@@ -157,6 +157,7 @@ def test_a_grid_holds_chosen_streams_still(grid: Callable[..., ResolvedGrid]) ->
         ({"encoders": '["mean"]', "vectors": '"own"'}, "vectors 'own' are trained on a corpus's own unlabelled text"),
         ({"encoders": "[]"}, "encoders: expected at least one name, found nothing"),
         ({"training": "3"}, "training: expected a table, found 3"),
+        ({"encoders": '[{name = "bilstm", cell = []}]'}, "encoders.bilstm.cell: expected at least one value, found []"),
         ({"sizes": "[]"}, "sizes: expected a list such as [50, 'S9', 'full'], found []"),
     ],
 )  # fmt: skip
@@ -164,6 +165,20 @@ def test_mistakes(grid: Callable[..., ResolvedGrid], axes: dict[str, str], messa
     with pytest.raises(GridError) as error:
         grid(**axes)
     assert message in str(error.value)
+
+
+def test_two_vector_files_of_one_name_are_refused(grid: Callable[..., ResolvedGrid], tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "v.txt").write_text(f"x 1 0\ny 0 {len(folder)}\n{folder} 2 2\n")
+    both = f'["{tmp_path}/one/v.txt", "{tmp_path}/two/v.txt"]'
+    with pytest.raises(GridError, match=r"two files of other content are both called 'v\.txt'; rename one"):
+        grid(encoders='["mean"]', vectors=both)
+
+
+def test_one_corpus_asked_for_twice_is_one(grid: Callable[..., ResolvedGrid]) -> None:
+    found = grid(corpora='["small", {name = "small", split = "paper"}]')
+    assert len(found.plain["corpora"]) == 1
 
 
 def test_one_class_is_left_once_the_negative_one_is_dropped(tmp_path: Path, make_plugin: Callable[..., Path]) -> None:

@@ -207,7 +207,7 @@ def test_the_csv_reads_back_as_the_table() -> None:
 def test_json_is_a_list_of_rows_with_null_for_what_is_not_there() -> None:
     rows = json.loads(render(GRID, RECORDS, "json"))
     assert [row["cell"] for row in rows] == ["c1", "c2", "c3", "c4", "c5", "c6", "c7"]
-    assert all(tuple(row) == COLUMNS for row in rows)
+    assert all(tuple(row) == (*COLUMNS, "notice") for row in rows)
     assert rows[5] == {
         "cell": "c6",
         "corpus": "toy_a|b",
@@ -224,6 +224,7 @@ def test_json_is_a_list_of_rows_with_null_for_what_is_not_there() -> None:
         "sd": 8.8531,
         "ci_low": -1.2104,
         "ci_high": 42.7742,
+        "notice": "Generated: 100 % of it is made up.",
     }
     assert [rows[3][name] for name in ("n", "mean", "sd", "ci_low", "ci_high")] == [2, None, None, None, None]
 

@@ -97,10 +97,10 @@ def test_a_value_serves_as_a_type(hint: str, value: object, expected: object) ->
         ("choice", ["torch"], "expected 'torch' or 'vinyals', found ['torch']"),
         ("number choice", True, "expected 1 or 2, found True"),
         ("number choice", 2.0, "expected 1 or 2, found 2.0"),
-        ("words", "ab", "expected a list, each a string, found 'ab'"),
+        ("words", "ab", "expected a list within the list, each a string, found 'ab'"),
         ("words", ["a", 1], "expected a string, found 1"),
-        ("bool or words", 1, "expected true or false or a list, each a string, found 1"),
-        ("bool or words", [1], "expected true or false or a list, each a string, found [1]"),
+        ("bool or words", 1, "expected true or false or a list within the list, each a string, found 1"),
+        ("bool or words", [1], "expected true or false or a list within the list, each a string, found [1]"),
     ],
 )
 def test_a_value_of_another_type_is_told_and_never_converted(hint: str, value: object, told: str) -> None:
@@ -137,7 +137,7 @@ def test_what_is_coerced_stays_as_it_is_when_coerced_again(hint: str, value: obj
         (int, "a whole number"),
         (str | None, "a string or nothing"),
         (Literal["a", "b"], "'a' or 'b'"),
-        (tuple[float, ...], "a list, each a number"),
+        (tuple[float, ...], "a list within the list, each a number"),
     ],
 )
 def test_types_are_described_in_words(hint: object, words: str) -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from harness.errors import DataError, HarnessError
 from harness.records import RecordStore, export, flatten, import_results, unflatten, write_atomically
-from harness.specs import key_of
+from harness.specs import cell_of, key_of
 
 GOLD = np.array([0, 1, 2, 1, 1])
 PREDICTED = np.array([0, 2, 2, 1, 1])
@@ -40,6 +40,10 @@ def record(replicate: int = 0, **more: Any) -> dict[str, Any]:
         "scores": {"test": {"accuracy": 0.6}},
         "curve": {"update": [15, 30], "loss": [0.1, 1 / 3]},
         "coverage": {"as written": 0.5},
+        "cell": cell_of(spec),
+        "environment": {"device": "cpu", "sources": {"harness": "0123"}},
+        "seconds": {"total": 1.5},
+        "finished": "2026-01-02T03:04:05+00:00",
     }
     return made | more
 
@@ -248,7 +252,7 @@ def test_a_complete_record_is_never_replaced_by_an_imported_one(store: RecordSto
     assert import_results(here, tmp_path / "results") == (1, 3)
     found = here.read_all(keys)
     assert [found[key]["status"] for key in keys] == ["complete", "complete", "complete", "failed"]
-    assert [found[key].get("seconds") for key in keys] == [2, None, None, 2]
+    assert [found[key].get("seconds") for key in keys] == [2, {"total": 1.5}, {"total": 1.5}, 2]
 
 
 def test_a_damaged_record_is_replaced_by_an_imported_one(store: RecordStore, tmp_path: Path) -> None:
@@ -445,7 +449,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
     assert files(tmp_path) == [path]
 
 
-FREE = "Free some space, or choose another folder with --home"
+FREE = "Free some space, or choose another folder with --home or --results"
 
 
 def test_a_home_that_is_a_file_is_told(tmp_path: Path) -> None:

@@ -106,10 +106,6 @@ def test_a_corpus_without_files_needs_no_folder(tmp_path: Path) -> None:
     corpus = read_corpus("synthetic", tmp_path)
     assert find_folder(type(corpus.reader), "synthetic", tmp_path) is None
     assert len(corpus.corpus.mentions) == 4000
-    assert len(corpus.mentions(with_negative=True)) == 4000
-    assert {m.label for m in corpus.corpus.mentions} - {m.label for m in corpus.mentions(with_negative=False)} == {
-        "no_relation"
-    }
 
 
 # What is checked

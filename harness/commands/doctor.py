@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness import __version__, registry
 from harness.datasets.sources import DATA_VARIABLE, data_folders, find_folder
+from harness.datasets.vectors import OWN, find_file
 from harness.errors import HarnessError
+from harness.grid_files import grid_names, read_grid
 from harness.records import RecordStore, write_atomically
 
 PACKAGES = ("torch", "mlflow", "gensim", "numpy", "scipy", "pandas", "safetensors", "rich")
@@ -38,7 +41,15 @@ def doctor(asked: argparse.Namespace) -> int:
             print(f"  corpus {name}: {find_folder(reader, name, asked.home) or 'made by the harness'}")
         except HarnessError as error:
             print(f"  corpus {name}: {error}")
+    for name in sorted(_vector_files()):
+        print(f"  vectors {name}: {find_file(name, asked.home) or 'not here; grids that name them need them'}")
     return 1 if troubles else 0
+
+
+def _vector_files() -> set[str]:
+    """The vector files that the grids that come with the harness name."""
+    named = (tomllib.loads(read_grid(name)[1]).get("vectors", OWN) for name in grid_names())
+    return {name for name in named if isinstance(name, str) and name != OWN}
 
 
 def _device() -> str:
@@ -74,5 +85,5 @@ def _store(asked: argparse.Namespace) -> int:
     except HarnessError as error:
         print(f"MLflow: {error}")
         return 1
-    print(f"MLflow: {uri} can be used")
+    print(f"MLflow: {tracking.shown(uri)} can be used")
     return 0

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from harness import registry
 from harness.errors import HarnessError, PluginError
@@ -17,10 +16,7 @@ KIND_OF = {"encoders": "encoder", "strategies": "strategy", "corpora": "corpus"}
 def plugins(asked: argparse.Namespace) -> int:
     """List names with what each is in a line; with --check, import each and say whether it works."""
     if asked.what == "grids":
-        from harness.grid_files import grid_names
-
-        _print_columns(grid_names().items())
-        return 0
+        return _grids(asked.check)
     kind = KIND_OF[asked.what]
     broken = 0
     rows = []
@@ -35,6 +31,29 @@ def plugins(asked: argparse.Namespace) -> int:
             except PluginError as error:
                 broken += 1
                 line = f"broken: {error}"
+        rows.append((name, line))
+    _print_columns(rows)
+    return 1 if broken else 0
+
+
+def _grids(check: bool) -> int:
+    from harness.grid_files import grid_names, read_grid
+
+    broken = 0
+    rows = []
+    for name, line in grid_names().items():
+        if check:
+            import tomllib
+
+            from harness.axes import read_axes
+
+            mistakes: list[str] = []
+            try:
+                read_axes(tomllib.loads(read_grid(name)[1]), mistakes)
+            except tomllib.TOMLDecodeError as error:
+                mistakes.append(str(error))
+            broken += bool(mistakes)
+            line = f"broken: {'; '.join(mistakes)}" if mistakes else f"ok: {line}"
         rows.append((name, line))
     _print_columns(rows)
     return 1 if broken else 0
@@ -67,7 +86,7 @@ def records_list(asked: argparse.Namespace) -> int:
     if asked.grid:
         from harness.report.results import grid_keys, read_resolved
 
-        keys = grid_keys(read_resolved(asked.grid, asked.home, Path("results")))
+        keys = grid_keys(read_resolved(asked.grid, asked.home, asked.results))
     for key, record in store.read_all(keys).items():
         spec = record["spec"]
         told = record["error"]["message"] if record["error"] else ""

@@ -61,8 +61,9 @@ def run(asked: argparse.Namespace) -> int:
     folder = asked.results / grid.plain["name"]
     print(planned.told(workers), file=sys.stderr)
     if planned.todo:
+        _write_plain(folder / "grid.json", grid.plain)  # a folder that takes no files is told before hours of work
         scheduler.prepare(planned.todo, grid, asked.home, lambda line: print(line, file=sys.stderr))
-        log = _tracker(asked, grid.plain)
+        log = _tracker(asked, grid.plain, store)
         try:
             with _progress(len(planned.todo)) as told:
 
@@ -86,9 +87,13 @@ def _resolve(asked: argparse.Namespace) -> ResolvedGrid:
     told before anything runs.
     """
     grid = chosen_grid(asked, asked.home)
-    text = json.dumps(grid.plain, indent=1) + "\n"
-    write_atomically(resolved_grid_file(asked.home, grid.plain["name"]), lambda file: file.write(text.encode()))
+    _write_plain(resolved_grid_file(asked.home, grid.plain["name"]), grid.plain)
     return grid
+
+
+def _write_plain(file: Path, plain: dict[str, Any]) -> None:
+    text = json.dumps(plain, indent=1) + "\n"
+    write_atomically(file, lambda stream: stream.write(text.encode()))
 
 
 def _conclude(runs: Mapping[str, RunSpec], store: RecordStore, folder: Path) -> int:
@@ -104,8 +109,11 @@ def _conclude(runs: Mapping[str, RunSpec], store: RecordStore, folder: Path) -> 
     return 0 if len(records) - len(failed) == len(runs) else 1
 
 
-def _tracker(asked: argparse.Namespace, grid: dict[str, Any]) -> Log:
-    """What logs a finished record to MLflow; it gives up, with a word, at the first trouble, for `sync` catches up."""
+def _tracker(asked: argparse.Namespace, grid: dict[str, Any], store: RecordStore) -> Log:
+    """What logs a finished record to MLflow, once those that are here already have been.
+
+    It gives up, with a word, at the first trouble, for `sync` catches up.
+    """
     if asked.no_mlflow:
         return lambda record: None
     from harness import tracking
@@ -114,10 +122,12 @@ def _tracker(asked: argparse.Namespace, grid: dict[str, Any]) -> Log:
         print(f"MLflow is left out from here on: {error}. The records are whole; `sync` catches up", file=sys.stderr)
 
     try:
-        tracker: tracking.Tracker | None = tracking.Tracker(asked.mlflow_uri or tracking.default_uri(asked.home), grid)
+        opened = tracking.Tracker(asked.mlflow_uri or tracking.default_uri(asked.home), grid)
+        opened.log(store.read_all(grid_keys(grid)))
     except HarnessError as error:
         give_up(error)
         return lambda record: None
+    tracker: tracking.Tracker | None = opened
 
     def log(record: dict[str, Any]) -> None:
         nonlocal tracker

@@ -50,18 +50,12 @@ def find_folder(reader: type[CorpusReader], name: str, home: Path) -> Path | Non
 
 @dataclass(frozen=True)
 class SourceCorpus:
-    """A corpus as read, with the digest of its content and, once asked for, without its negative class."""
+    """A corpus as read, with the digest of its content."""
 
     name: str
     reader: CorpusReader
     corpus: Corpus
     digest: str
-
-    def mentions(self, *, with_negative: bool) -> tuple[RelationMention, ...]:
-        """The mentions in file order, the negative class's among them or not."""
-        if with_negative or self.reader.negative_label is None:
-            return self.corpus.mentions
-        return tuple(mention for mention in self.corpus.mentions if mention.label != self.reader.negative_label)
 
 
 def read_corpus(name: str, home: Path) -> SourceCorpus:

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from harness import provenance
 from harness.artifacts import ArtifactStore
 from harness.contracts import CorpusReader
 from harness.datasets.sources import DATA_VARIABLE, data_folders
@@ -51,19 +52,23 @@ def locate(name: str, reader: CorpusReader, home: Path) -> VectorSource:
     """
     if name == OWN:
         return _own(reader, home)
-    folders = data_folders(home)
-    places = [Path(name).expanduser(), *(folder / sub / name for folder in folders for sub in ("", "vectors"))]
-    for file in places:
-        if file.is_file():
-            return VectorSource(file.name, _file_digest(file, home), lambda file=file: load(file))  # type: ignore[misc]
+    file = find_file(name, home)
+    if file is not None:
+        return VectorSource(file.name, _file_digest(file, home), lambda: load(file))
     if "." in Path(name).name or "/" in name:
-        searched = ", ".join(map(str, folders))
+        searched = ", ".join(map(str, data_folders(home)))
         raise DataError(
             f"vectors '{name}' are not here: expected a word2vec or GloVe file of this name in the working folder or "
             f"below one of {searched}. Point {DATA_VARIABLE} at the folder that has it"
         )
-    file = _from_gensim_data(name)
-    return VectorSource(name, _file_digest(file, home), lambda: load(file))
+    fetched = _from_gensim_data(name)
+    return VectorSource(name, _file_digest(fetched, home), lambda: load(fetched))
+
+
+def find_file(name: str, home: Path) -> Path | None:
+    """A vector file as written, or in a data folder, or in a data folder's `vectors`; None where it is nowhere."""
+    below = (folder / sub / name for folder in data_folders(home) for sub in ("", "vectors"))
+    return next((file for file in (Path(name).expanduser(), *below) if file.is_file()), None)
 
 
 def load(file: Path) -> WordVectors:
@@ -170,7 +175,8 @@ def _own(reader: CorpusReader, home: Path) -> VectorSource:
             "name a vector file instead"
         )
     sentences = [list(sentence.tokens) for sentence in text]
-    digest = hashlib.sha256(json.dumps([RECIPE, sentences]).encode()).hexdigest()[:16]
+    code = provenance.code_digest(Path(__file__))  # it lower-cases the words, say
+    digest = hashlib.sha256(json.dumps([RECIPE, code, sentences]).encode()).hexdigest()[:16]
     store = ArtifactStore(home / "artifacts")
 
     def train(folder: Path) -> None:

@@ -64,6 +64,7 @@ def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, m
     row |= {"replicates": len(cell["keys"]), "n": len(scores), "failed": sum(r["status"] == "failed" for r in known)}
     row |= dict.fromkeys(("mean", "sd", "ci_low", "ci_high"), math.nan)
     coverage = next((record["coverage"] for record in known if record.get("coverage")), None)
+    row["notice"] = corpus["notice"]
     row["words"] = _words(cell["spec"]["vectors"]["name"], coverage) if coverage else ""
     if scores and len(scores) == len(cell["keys"]):
         summary = summarise(scores)
@@ -176,7 +177,7 @@ def _json(grid: Grid, rows: Sequence[Row]) -> str:
             return value
         return None if math.isnan(value) else round(value, DECIMALS)
 
-    objects = [{name: plain(row[name]) for name in COLUMNS} for row in rows]
+    objects = [{name: plain(row[name]) for name in (*COLUMNS, "notice")} for row in rows]
     return json.dumps(objects, indent=2, ensure_ascii=False) + "\n"
 
 

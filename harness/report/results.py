@@ -41,12 +41,12 @@ def read_resolved(name: str, home: Path, results: Path) -> dict[str, Any]:
 
     Raises DataError where there is neither.
     """
-    name = Path(name).stem
+    name = Path(name).name.removesuffix(".toml")
     places = (resolved_grid_file(home, name), results / name / "grid.json")
     for file in places:
         try:
             grid: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             continue
         except ValueError as error:
             raise DataError(f"{file}: expected a resolved grid, found damage: {error}") from error
