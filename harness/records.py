@@ -58,7 +58,8 @@ class RecordStore:
         if gold is not None and predicted is not None:
             record = {**record, "gold": _digest(gold)}
             arrays: dict[str, Any] = {"gold": _compact(gold), "predicted": _compact(predicted)}
-            write_atomically(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))
+            packed = _npz(arrays)
+            write_atomically(path.with_suffix(".npz"), lambda file: file.write(packed))
         text = json.dumps(record, indent=1, allow_nan=False)
         write_atomically(path, lambda file: file.write(text.encode()))
         self.damaged.pop(path, None)
@@ -123,7 +124,8 @@ def export(store: RecordStore, keys: Iterable[str], folder: Path) -> None:
         if record["status"] == COMPLETE:
             gold, arrays[key] = store.predictions(key)
             arrays[f"gold-{record['gold']}"] = gold
-    write_atomically(folder / "predictions.npz", lambda file: np.savez_compressed(file, **arrays))
+    predictions = _npz(arrays)
+    write_atomically(folder / "predictions.npz", lambda file: file.write(predictions))
 
 
 def import_results(store: RecordStore, folder: Path) -> tuple[int, int]:
@@ -248,6 +250,13 @@ def _packed(path: Path) -> Any:
     """The arrays of an .npz file, to be closed."""
     zipfile.ZipFile(path).close()  # np.load takes what is no zip file for a pickle, and advises to trust it
     return np.load(path)
+
+
+def _npz(arrays: Mapping[str, Any]) -> bytes:
+    """The arrays as an .npz, made in memory: numpy complains on its own when it is cut short by a full disk."""
+    memory = io.BytesIO()
+    np.savez_compressed(memory, **arrays)
+    return memory.getvalue()
 
 
 def _compact(classes: Classes) -> Classes:
