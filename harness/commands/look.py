@@ -6,9 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from harness import registry
 from harness.errors import HarnessError, PluginError
+
+if TYPE_CHECKING:
+    from harness.records import RecordStore
 
 KIND_OF = {"encoders": "encoder", "strategies": "strategy", "corpora": "corpus"}
 
@@ -125,9 +129,9 @@ def records_import(asked: argparse.Namespace) -> int:
     return 0
 
 
-def tell_damaged(store: object) -> None:
+def tell_damaged(store: RecordStore) -> None:
     """Tell of every record that could not be read; such a run counts as missing."""
-    for path, cause in getattr(store, "damaged", {}).items():
+    for path, cause in store.damaged.items():
         print(f"harness: the record {path} is damaged ({cause}); it counts as missing, and `run` makes it again",
               file=sys.stderr)  # fmt: skip
 
