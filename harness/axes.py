@@ -4,27 +4,49 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from harness import features, registry
-from harness.contracts import Encoder, Strategy
+from harness.contracts import CorpusReader, Encoder, Strategy
 from harness.errors import PluginError, unknown
 from harness.parameters import parameter, read
 from harness.seeding import MOVED
 from harness.specs import Training
+from harness.text_files import stem
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """How a grid asks for a corpus."""
+    """How a grid asks for a corpus; the same table may hold parameters of its reader."""
 
-    split: Literal["official", "paper"] = parameter("paper", "the published parts, or 70/10/20 % at random")
+    split: Literal["official", "paper", "by-pair", "by-sentence"] = parameter(
+        "paper", "the published parts; 70/10/20 % at random; the same with no entity pair, or no sentence, in two parts"
+    )
     split_seed: int = parameter(0, "seed of the sample and the random split", at_least=0)
     negative: Literal["keep", "drop"] = parameter("drop", "keep or drop the negative class")
     sample: int | None = parameter(None, "draw that many mentions first; nothing: all", unit="mentions", at_least=1)
+    path: str | None = parameter(None, "a file or folder of your own that the reader reads in place of the corpus's")
+    as_: str | None = parameter(None, "what tables call it; nothing: the reader's name, or that of the path")
+    strict: bool = parameter(False, "whether an example that can't be used is an error, and not left out")
+
+
+@dataclass(frozen=True)
+class CorpusAxis:
+    """A corpus of the grid: its reader, values of the reader's parameters, and how it is asked for."""
+
+    reader: str
+    parameters: Mapping[str, Any]
+    options: CorpusOptions
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        path = self.options.path
+        return self.options.as_ or (self.reader if path is None else stem(Path(path))) or self.reader
 
 
 @dataclass(frozen=True)
@@ -38,7 +60,7 @@ class VectorOptions:
 class Axes:
     """A grid as written, types checked and lists of alternatives expanded."""
 
-    corpora: tuple[tuple[str, CorpusOptions], ...]
+    corpora: tuple[CorpusAxis, ...]
     vectors: tuple[tuple[str, VectorOptions], ...]
     encoders: tuple[tuple[str, type[Encoder], Any], ...]
     strategies: tuple[tuple[str, type[Strategy], Any], ...]
@@ -52,11 +74,6 @@ def read_axes(plain: Mapping[str, Any], mistakes: list[str]) -> Axes:
     """The axes of a grid as parsed; what is wrong is appended to `mistakes`, and left out of the axes."""
     known = {"corpora", "encoders", "strategies", "texts", "vectors", "sizes", "replicates", "vary", "training"}
     mistakes += [unknown("key", key, known) for key in plain if key not in known]
-    corpora = [
-        (name, options)
-        for name, values in _entries(plain, "corpora", "corpus", mistakes)
-        for options in _expand(CorpusOptions, values, f"corpora.{name}", mistakes)
-    ]
     vectors = [
         (name, options)
         for name, values in _entries(plain, "vectors", None, mistakes)
@@ -82,7 +99,7 @@ def read_axes(plain: Mapping[str, Any], mistakes: list[str]) -> Axes:
         mistakes.append(f"vary: expected a list of some of {', '.join(MOVED)}, found {vary!r}")
         vary = []
     return Axes(
-        tuple(corpora),
+        tuple(_corpora(plain, mistakes)),
         tuple(vectors),
         tuple(_plugins(plain, "encoders", "encoder", mistakes)),
         tuple(_plugins(plain, "strategies", "strategy", mistakes)),
@@ -136,6 +153,29 @@ def _expand(kind: type[T], values: Mapping[str, Any], where: str, mistakes: list
             found.append(made)
     mistakes += dict.fromkeys(told)
     return found
+
+
+def _corpora(plain: Mapping[str, Any], mistakes: list[str]) -> Iterator[CorpusAxis]:
+    """The corpora, each once for every combination of the values that are lists."""
+    own = {field.name.rstrip("_") for field in fields(CorpusOptions)}
+    for name, values in _entries(plain, "corpora", "corpus", mistakes):
+        try:
+            reader: type[CorpusReader] = registry.load("corpus", name)
+        except PluginError as error:
+            mistakes.append(f"corpora: {error}")
+            continue
+        known = own | {field.name for field in fields(reader.Parameters)}
+        mistakes += [f"corpora.{name}: {unknown('parameter', key, known)}" for key in values if key not in known]
+        asked = {key: value for key, value in values.items() if key in own}
+        given = {key: value for key, value in values.items() if key in known - own}
+        parameters = _expand(reader.Parameters, given, f"corpora.{name}", mistakes)
+        for options, made in itertools.product(_expand(CorpusOptions, asked, f"corpora.{name}", mistakes), parameters):
+            axis = CorpusAxis(name, asdict(made), options)
+            if axis.name != name and axis.name in registry.origins("corpus"):
+                mistakes.append(
+                    f"corpora.{name}: '{axis.name}' is the name of another corpus; choose another one with as = '...'"
+                )
+            yield axis
 
 
 def _plugins(

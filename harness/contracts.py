@@ -17,7 +17,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-BUILDING_BLOCKS = ("harness.contracts", "harness.errors", "harness.parameters", "harness.seeding")
+BUILDING_BLOCKS = (
+    "harness.contracts", "harness.errors", "harness.parameters", "harness.seeding", "harness.collection",
+    "harness.text_files",
+)  # fmt: skip
 
 Part = Literal["train", "dev", "test"]
 
@@ -57,7 +60,8 @@ class RelationMention:
     `part` is the part of the corpus as published ("train" where it is published whole). `head` says which mention
     is the subject where the roles are given; None where the direction is in the label and is to be predicted.
     Entities are IDs where the corpus links its mentions; None means that the name stands for the entity. `others`
-    are the further entity mentions of the sentence.
+    are the further entity mentions of the sentence. `agreement` is the share of the annotators, from 0 to 1, who
+    chose the label; None where it is not known.
     """
 
     identifier: str
@@ -71,6 +75,7 @@ class RelationMention:
     second_entity: str | None = None
     others: tuple[LinkedMention, ...] = ()
     parse: Parse | None = None
+    agreement: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,45 +88,110 @@ class LinkedSentence:
     parse: Parse | None = None
 
 
+class Place(NamedTuple):
+    """Where an example stands: file and line; `example` is its number where a line may hold several."""
+
+    file: Path
+    line: int
+    example: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}" + (f", example {self.example}" if self.example else "")
+
+
+class Fault(NamedTuple):
+    """An example that is left out: where it stands, the reason in general, what was found there."""
+
+    place: Place
+    reason: str
+    found: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}" + (f": {self.found}" if self.found else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class About:
+    """What a corpus declares of itself.
+
+    `headline` is a name of `harness.scoring.METRICS`; `roles` says whether subject and object are given; a `notice`
+    stands over every table made from the corpus; `oddities` are known faults of the data.
+    """
+
+    headline: str
+    negative_label: str | None = None
+    roles: bool = False
+    licence: str = "not stated"
+    source: str = "not stated"
+    citation: str = "not stated"
+    notice: str = ""
+    oddities: tuple[str, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True)
 class Corpus:
     """A labelled corpus as read, every usable mention in file order.
 
-    `left_out` counts, by reason, the examples that can't be used; `remarks` tell what a reader of the results should
-    know of those that were kept.
+    `left_out` counts, by reason, the examples that are not used; `faults` are those of them that can't be used, with
+    their places; `remarks` tell what a reader of the results should know of those that were kept. `about` is what the
+    files themselves declare; None where the reader's own declarations hold.
     """
 
     mentions: tuple[RelationMention, ...]
     left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    about: About | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Download:
+    """A file, or an archive, at a pinned commit or release, and the `files` that it gives with their SHA-256."""
+
+    url: str
+    files: Mapping[str, str]
 
 
 class CorpusReader(ABC):
     """A corpus: one public subclass in one file of benchmarks/corpora; the file's stem is its name.
 
-    `files` are paths that must exist below one folder of HARNESS_DATA; a corpus that needs none is generated. The
-    headline metric is a name of `harness.scoring.METRICS`; which class is negative is declared, never guessed. A
-    `notice` stands over every table made from the corpus.
+    `files` must exist, packed or not, in a folder of the corpus's name (`-` written `_`) below a folder of
+    HARNESS_DATA, `optional_files` may; a corpus that has neither is generated. `downloads` are where they can be
+    fetched from; `takes_path` says that a grid may point the reader at other data (`{name = "...", path = "mydata"}`).
+    Which class is negative, and whether the roles are given, is declared in `about`, never guessed.
     """
 
+    @dataclasses.dataclass(frozen=True)
+    class Parameters:
+        """No parameters."""
+
     files: ClassVar[tuple[str, ...]] = ()
-    negative_label: ClassVar[str | None] = None
-    headline: ClassVar[str]
-    licence: ClassVar[str]
-    source: ClassVar[str]
-    citation: ClassVar[str]
-    notice: ClassVar[str] = ""
+    optional_files: ClassVar[tuple[str, ...]] = ()
+    downloads: ClassVar[tuple[Download, ...]] = ()
+    takes_path: ClassVar[bool] = False
+    about: ClassVar[About]
+
+    def __init__(self, parameters: Any = None) -> None:
+        self.parameters: Any = self.Parameters() if parameters is None else parameters
 
     @abstractmethod
-    def read(self, folder: Path | None) -> Corpus:
-        """Read the corpus from the folder that holds `files` (None where it needs none).
+    def read(self, path: Path | None) -> Corpus:
+        """Read the corpus from the folder that holds `files`, or the file or folder that a grid names.
 
-        Raises DataError with file and line where a file is not what it should be.
+        `path` is None where the corpus is generated. Raises DataError with file and line where a file is not what it
+        should be; an example that can't be used is no error, but a fault of the Corpus.
         """
 
     def text(self) -> Iterator[LinkedSentence] | None:
         """The corpus's own unlabelled text, from which its own word vectors are trained; None where it has none."""
         return None
+
+    def write(self, corpus: Corpus, about: About, folder: Path) -> None:
+        """Write any corpus in this reader's format into an empty folder, so that reading gives it back.
+
+        Raises NotImplementedError where the format can't hold every corpus.
+        """
+        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)

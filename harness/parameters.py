@@ -41,23 +41,25 @@ def parameter(
 def read(kind: type[T], values: Mapping[str, Any], where: str, mistakes: list[str]) -> T | None:
     """Make an instance of the parameters dataclass `kind` from `values`, or append every mistake and return None.
 
-    `where` opens each sentence: it names the key of the grid, e.g. ``encoders.bilstm``.
+    `where` opens each sentence: it names the key of the grid, e.g. ``encoders.bilstm``. A field whose name is a word
+    of Python ends in an underscore, its key does not (`as_`, `as`).
     """
     assert dataclasses.is_dataclass(kind)
     hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    fields = {field.name.rstrip("_"): field for field in dataclasses.fields(kind)}
     before = len(mistakes)
     given: dict[str, Any] = {}
     for name, value in values.items():
         if name not in fields:
             mistakes.append(f"{where}: {unknown('parameter', name, fields)}")
             continue
+        field = fields[name]
         try:
-            given[name] = coerce(value, hints[name])
+            given[field.name] = coerce(value, hints[field.name])
         except ValueError as error:
             mistakes.append(f"{where}.{name}: {error}")
             continue
-        bound = _bound_broken(given[name], fields[name].metadata)
+        bound = _bound_broken(given[field.name], field.metadata)
         if bound:
             mistakes.append(f"{where}.{name}: {bound}")
     return kind(**given) if len(mistakes) == before else None

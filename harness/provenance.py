@@ -19,7 +19,8 @@ from harness.errors import HarnessError
 from harness.specs import RunSpec
 
 NUMERIC_ROOMS = (
-    "batching", "contracts", "features", "runner", "scoring", "seeding", "specs", "training", "vocabulary",
+    "batching", "contracts", "directions", "features", "readings", "runner", "scoring", "seeding", "specs", "training",
+    "vocabulary",
     "datasets/prepared", "datasets/splits",
 )  # fmt: skip
 """The modules of the harness on which scores depend; a change in another one makes no record stale."""
@@ -41,7 +42,7 @@ def environment(spec: RunSpec, device: str, commit: str) -> dict[str, Any]:
         "numpy": np.__version__,
         "platform": platform.platform(),
         "commit": commit,
-        "sources": dict(sources(spec.encoder.name, spec.strategy.name, spec.corpus.name)),
+        "sources": dict(sources(spec.encoder.name, spec.strategy.name, spec.corpus.plugin)),
     }
 
 
@@ -60,7 +61,8 @@ def sources(encoder: str, strategy: str, corpus: str) -> Mapping[str, str]:
 def is_stale(record: Mapping[str, Any]) -> bool:
     """Whether the code on which a record depends has changed since."""
     spec = record["spec"]
-    now = sources(spec["encoder"]["name"], spec["strategy"]["name"], spec["corpus"]["name"])
+    reader = spec["corpus"].get("reader") or spec["corpus"]["name"]
+    now = sources(spec["encoder"]["name"], spec["strategy"]["name"], reader)
     return bool(dict(now) != record["environment"]["sources"])
 
 

@@ -22,7 +22,8 @@ from harness.artifacts import Artifact, ArtifactStore
 from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
 from harness.contracts import Encoder, Strategy, UnlabelledTarget
 from harness.datasets.prepared import inputs_key, mentions_key
-from harness.datasets.splits import Split, split, subset
+from harness.datasets.splits import TIES, Split, split, subset
+from harness.directions import Outputs, outputs
 from harness.errors import HarnessError
 from harness.parameters import read
 from harness.records import RECORD_FORMAT
@@ -42,12 +43,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class LabelledSplit:
-    """The mentions of a corpus spec: split, classes in order, and the class index of every mention (-1: dropped)."""
+    """The mentions of a corpus spec: split, classes in order, the negative one of them, and what the classifier tells
+    apart.
+    """
 
     split: Split
     classes: tuple[str, ...]
     negative: str | None
-    labels: Indices
+    outputs: Outputs
 
 
 def execute(spec: RunSpec, home: Path, device: str, headline: str, negative: str | None, commit: str) -> Outcome:
@@ -82,14 +85,15 @@ def _train_and_score(
     device = torch.device(device_name)
     mentions, prepared = _prepared(spec, store)
     labelled = label_split(spec.corpus, mentions, negative)
+    told_apart = labelled.outputs
     chosen = subset(labelled.split.train, spec.size, spec.stream("subset"))
     dev_indices = subset(labelled.split.dev, spec.training.dev_size or len(labelled.split.dev), spec.stream("subset"))
 
     def examples(indices: Indices) -> Examples:
-        return Examples(indices, labelled.labels[indices], reading_lengths(prepared, indices))
+        return Examples(indices, told_apart.gold[indices], reading_lengths(prepared, indices))
 
     def scores(gold: Indices, predicted: Indices) -> dict[str, float]:
-        return scoring.score(gold, predicted, labelled.classes, labelled.negative)
+        return scoring.score(told_apart.scored[gold], told_apart.scored[predicted], labelled.classes, labelled.negative)
 
     train, dev, test = examples(chosen), examples(dev_indices), examples(labelled.split.test)
     replicate = spec.stream("initialisation")
@@ -104,8 +108,8 @@ def _train_and_score(
     groups = spec.training.features if isinstance(spec.training.features, tuple) else ()
     features = Features(mentions, groups, chosen, device)
     classifier_stream = torch_stream("initialisation", replicate, "classifier")
-    model = Model(encoder, features.size, len(labelled.classes), classifier_stream).to(device)
-    fine_tuning = FineTuning(model, inputs, features, spec.training)
+    model = Model(encoder, features.size, len(told_apart.scored), classifier_stream).to(device)
+    fine_tuning = FineTuning(model, inputs, features, spec.training, told_apart.mask(device))
     if spec.training.standardise:
         fine_tuning.standardise(labelled.split.train, reading_lengths(prepared, labelled.split.train))
     batches = training_batches(train.lengths, spec.training.batch_size, numpy_stream("order", spec.stream("order")))
@@ -135,7 +139,7 @@ def _train_and_score(
             "total": done - started,
         },
     }
-    return found, test.labels, test_predicted
+    return found, told_apart.scored[test.labels], told_apart.scored[test_predicted]
 
 
 def _prepared(spec: RunSpec, store: ArtifactStore) -> tuple[Artifact, Artifact | None]:
@@ -156,8 +160,13 @@ def label_split(corpus: CorpusSpec, mentions: Artifact, negative: str | None) ->
     labels = index[mentions.tensors["label"].numpy()]
     parts = np.array(mentions.meta["parts"])[mentions.tensors["part"].numpy()]
     among = np.flatnonzero(labels >= 0)
-    parted = split(parts, corpus.split, corpus.split_seed, corpus.sample, among)
-    return LabelledSplit(parted, classes, negative if dropped is None else None, labels)
+    group = mentions.tensors[f"group.{corpus.split}"].numpy() if corpus.split in TIES else None
+    parted = split(parts, corpus.split, corpus.split_seed, corpus.sample, among, group)
+    kept = negative if dropped is None and negative in classes else None
+    told_apart = outputs(
+        labels, mentions.tensors["head"].numpy(), len(classes), classes.index(kept) if kept is not None else None
+    )
+    return LabelledSplit(parted, classes, kept, told_apart)
 
 
 def unlabelled_target(prepared: Artifact) -> UnlabelledTarget:

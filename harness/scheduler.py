@@ -84,7 +84,7 @@ def run(
 
     def arguments(spec: RunSpec) -> tuple[Any, ...]:
         entry = grid.corpus_of(spec)
-        return spec, home, device, entry.source.reader.headline, entry.source.reader.negative_label, commit
+        return spec, home, device, entry.source.about.headline, entry.source.about.negative_label, commit
 
     if workers == 0:
         torch.set_num_threads(1)  # as in a worker: the number of threads decides the last bits of a sum
@@ -172,7 +172,7 @@ def _lost(spec: RunSpec, device: str, commit: str) -> Outcome:
 def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Callable[[str], None]) -> None:
     """Make the prepared data that the runs need and that is not there yet."""
     store = ArtifactStore(home / "artifacts")
-    for corpus, vectors in dict.fromkeys((spec.corpus, spec.vectors) for spec in todo):
+    for corpus, vectors in {str((spec.corpus, spec.vectors)): (spec.corpus, spec.vectors) for spec in todo}.values():
         name = f"{corpus.name} with {vectors.name}" if vectors else corpus.name
         if not prepared.is_there(store, corpus, vectors):
             told(f"Preparing {name} (once; vectors are read or trained, features built)")

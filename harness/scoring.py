@@ -21,6 +21,18 @@ METRICS: dict[str, str] = {
 """Each metric's name in records and its full name, as it stands in table headers."""
 
 
+def full_name(metric: str, roles: bool) -> str:
+    """The full name of a metric; over relations without direction where the corpus gives the roles.
+
+    >>> full_name("micro_f1_positive", roles=True)
+    'micro-F1 without the negative class, undirected'
+    """
+    name = METRICS[metric]
+    return (
+        name.replace(", directed", ", undirected").replace(", wrong direction counted as wrong", "") if roles else name
+    )
+
+
 def score(
     gold: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[str], negative: str | None
 ) -> dict[str, float]:

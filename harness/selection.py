@@ -23,12 +23,12 @@ def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
     if asked.grid is not None:
         if asked.vectors is not None:
             raise GridError([f"--vectors: the grid '{asked.grid}' names its vectors; change them in its file"])
-        return resolve(*grid_files.read_grid(asked.grid), home)
+        return resolve(*grid_files.read_grid(asked.grid), home, asked.strict)
     missing = [f"--{axis}" for axis in ("corpus", "encoder", "strategy") if not getattr(asked, axis)]
     if missing:
         named = ", ".join(missing)
         raise GridError([f"expected --grid, or what to run by {named}; see python -m harness run --help"])
-    return resolve(ADHOC, _toml(asked), home)
+    return resolve(ADHOC, _toml(asked), home, asked.strict)
 
 
 def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:

@@ -47,7 +47,11 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class CorpusSpec:
-    """Which mentions: source by content, split with its own seed, negative class kept or dropped, sample."""
+    """Which mentions: source by content, split with its own seed, negative class kept or dropped, sample.
+
+    Where they are not what the name says, also: the `reader`, its `parameters` (None where it has none), and the
+    headline metric and negative label that the files have `declared` in place of the reader's.
+    """
 
     name: str
     digest: str
@@ -56,6 +60,14 @@ class CorpusSpec:
     negative: str | None
     sample: int | None = None
     parses: str | None = None
+    reader: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    declared: Mapping[str, str | None] | None = None
+
+    @property
+    def plugin(self) -> str:
+        """The name of the reader."""
+        return self.reader or self.name
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from harness.batching import FeatureBatch, Features, Indices, Inputs, evaluation_batches
 from harness.contracts import Batch, Encoder
+from harness.directions import RoleMask
 from harness.errors import HarnessError
 from harness.specs import Training
 
@@ -25,7 +26,8 @@ class DivergedError(HarnessError):
 class Examples:
     """Mentions of a prepared corpus with their labels: what fine-tuning and scoring walk over.
 
-    `mentions`, `labels` and `lengths` are (N,): indices in the prepared corpus, class indices, tokens of a reading.
+    `mentions`, `labels` and `lengths` are (N,): indices in the prepared corpus, outputs of the classifier, tokens of a
+    reading.
     """
 
     mentions: Indices
@@ -101,13 +103,24 @@ class Curve:
 
 
 class FineTuning:
-    """One model with what it reads; `inputs` is None for an encoder that reads no vectors."""
+    """One model with what it reads.
 
-    def __init__(self, model: Model, inputs: Inputs | None, features: Features, training: Training) -> None:
+    `inputs` is None for an encoder that reads no vectors, `roles` for a corpus that gives none.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        inputs: Inputs | None,
+        features: Features,
+        training: Training,
+        roles: RoleMask | None = None,
+    ) -> None:
         self._model = model
         self._inputs = inputs
         self._features = features
         self._training = training
+        self._roles = roles
         self._device = model.bias.device
 
     def run(
@@ -150,10 +163,11 @@ class FineTuning:
         return curve
 
     def _step(self, train: Examples, places: Indices, dense: torch.optim.Optimizer, sparse: SparseAdagrad) -> Tensor:
-        batch, features = self._batch(train.mentions[places])
+        mentions = train.mentions[places]
+        features = self._features.batch(mentions)
         rows = self._model.table[features.touched].requires_grad_()
         labels = torch.from_numpy(train.labels[places]).to(self._device)
-        loss = functional.cross_entropy(self._model(batch, features, rows), labels)
+        loss = functional.cross_entropy(self._scores(mentions, features, rows), labels)
         dense.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         dense.step()
@@ -163,11 +177,12 @@ class FineTuning:
 
     @torch.no_grad()
     def predict(self, examples: Examples) -> Indices:
-        """Predicted class of each mention, (N,)."""
+        """Predicted output of each mention, (N,)."""
         predicted = np.empty(len(examples.mentions), np.int64)
         for places in evaluation_batches(examples.lengths):
-            batch, features = self._batch(examples.mentions[places])
-            scores = self._model(batch, features, self._model.table[features.touched])
+            mentions = examples.mentions[places]
+            features = self._features.batch(mentions)
+            scores = self._scores(mentions, features, self._model.table[features.touched])
             predicted[places] = scores.argmax(1).cpu().numpy()
         return predicted
 
@@ -186,6 +201,7 @@ class FineTuning:
         self._model.shift.copy_(hidden.mean(0))
         self._model.scale.copy_(torch.where(deviation > 0, 1 / deviation, 1.0))
 
-    def _batch(self, mentions: Indices) -> tuple[Batch, FeatureBatch]:
+    def _scores(self, mentions: Indices, features: FeatureBatch, rows: Tensor) -> Tensor:
         batch = self._inputs.batch(mentions) if self._inputs else Batch(len(mentions))
-        return batch, self._features.batch(mentions)
+        scores: Tensor = self._model(batch, features, rows)
+        return self._roles.close(scores, mentions) if self._roles else scores

@@ -37,9 +37,11 @@ def _parameters(spec: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     """All parameters of a spec by (section, name); those of plugins by (kind and name of the plugin, name)."""
     found: dict[tuple[str, str], Any] = {}
     for section in SECTIONS:
-        part = spec[section] or {}
-        owner, part = (f"{section} {part['name']}", part["parameters"]) if "parameters" in part else (section, part)
-        found |= {(owner, name): value for name, value in part.items() if name != "digest"}
+        part = dict(spec[section] or {})
+        own = part.pop("parameters", None) or {}
+        owner = f"{section} {part['name']}" if section in ("encoder", "strategy") else section
+        fixed = {"digest", "declared", "name"} if owner != "vectors" else {"digest"}
+        found |= {(owner, name): value for name, value in (part | own).items() if name not in fixed}
     return found
 
 

@@ -23,13 +23,13 @@ from harness.records import RecordStore
 
 CORPUS = '''
     """A tiny corpus: who leads what, and where it is."""
-    from harness.contracts import Corpus, CorpusReader, RelationMention, Span
+    from harness.contracts import About, Corpus, CorpusReader, RelationMention, Span
 
     class Tiny(CorpusReader):
-        negative_label = "no_relation"
-        headline = "micro_f1_positive"
-        licence, source, citation = "CC0", "made for the tests", "none"
-        notice = "Made for the tests."
+        about = About(
+            headline="micro_f1_positive", negative_label="no_relation", licence="CC0", source="made for the tests",
+            citation="none", notice="Made for the tests.",
+        )
 
         def read(self, folder):
             verbs = {"leads(e1,e2)": ("leads", "heads", "runs"), "leads(e2,e1)": ("is led by", "is run by"),
@@ -367,7 +367,7 @@ class TestBadInput:
         )
         err = self.told(capsys, "plan", "--grid", "wrong.toml")
         for message in (
-            "corpora.tiny.split: expected 'official' or 'paper', found 'oficial'",
+            "corpora.tiny.split: expected 'official' or 'paper' or 'by-pair' or 'by-sentence', found 'oficial'",
             "corpora: no corpus 'kpb37'; did you mean 'kbp37'?",
             "encoders.bilstm: no parameter 'hiden'; did you mean 'hidden'?",
             "encoders.bilstm.hidden: expected a whole number, found '3'",

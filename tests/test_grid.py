@@ -13,12 +13,10 @@ from harness.specs import RunSpec
 
 CORPUS = '''
     """Sixty mentions of two relations, published in three parts."""
-    from harness.contracts import Corpus, CorpusReader, RelationMention, Span
+    from harness.contracts import About, Corpus, CorpusReader, RelationMention, Span
 
     class Small(CorpusReader):
-        NEGATIVE
-        headline = "micro_f1_positive"
-        licence, source, citation = "CC0", "made for the tests", "none"
+        about = About(headline="micro_f1_positive", NEGATIVE)
 
         def read(self, folder):
             labels = ("a(e1,e2)", "a(e2,e1)", "no_relation")

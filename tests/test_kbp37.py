@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from conftest import FindData
 
 from benchmarks.corpora.kbp37 import Kbp37
-from harness.contracts import Corpus, RelationMention, Span
-from harness.datasets.sources import read_corpus
+from harness.contracts import Corpus, Fault, Place, RelationMention, Span
+from harness.datasets.sources import Request, content_digest, read_corpus
 from harness.datasets.splits import split
 from harness.errors import DataError
 
@@ -24,15 +25,14 @@ def example(sentence: str = TITLE, label: str = "per:title(e1,e2)", number: int 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A data folder with one good example in each part."""
-    (tmp_path / "kbp37").mkdir()
+    """A folder with one good example in each part."""
     for number, part in enumerate(("train", "dev", "test")):
         write(tmp_path, part, example(f"<e1> Ann </e1> runs <e2> Acme {part} </e2>", number=number))
     return tmp_path
 
 
 def write(folder: Path, part: str, *examples: str) -> None:
-    (folder / "kbp37" / f"{part}.txt").write_bytes("".join(examples).encode())
+    (folder / f"{part}.txt").write_bytes("".join(examples).encode())
 
 
 def read(folder: Path) -> Corpus:
@@ -78,7 +78,7 @@ def test_adjacent_mentions_have_nothing_between(folder: Path) -> None:
 
 def test_windows_line_ends_change_nothing(folder: Path) -> None:
     before = read(folder)
-    for file in (folder / "kbp37").iterdir():
+    for file in folder.iterdir():
         file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     assert read(folder) == before
 
@@ -89,10 +89,14 @@ def test_an_empty_argument_is_left_out_and_counted(folder: Path) -> None:
         "dev",
         example("<e1> </e1> runs <e2> Acme </e2>"),
         example("<e1> Ann </e1> runs <e2> </e2>"),
-        example(),
+        example(number=7),
     )
     corpus = read(folder)
     assert corpus.left_out == {"an empty argument": 2}
+    assert corpus.faults == (
+        Fault(Place(folder / "dev.txt", 1), "an empty argument", "<e1> </e1> runs <e2> Acme </e2>"),
+        Fault(Place(folder / "dev.txt", 5), "an empty argument", "<e1> Ann </e1> runs <e2> </e2>"),
+    )
     assert [mention.part for mention in corpus.mentions] == ["train", "dev", "test"]
 
 
@@ -114,18 +118,31 @@ def test_of_doubles_the_one_in_the_part_scored_last_stays(folder: Path, parts: t
     corpus = read(folder)
     assert [mention.part for mention in kept(corpus, TITLE)] == [stays]
     assert corpus.left_out == {f"{AGAIN}the same label": len(parts) - 1}
+    assert [fault.place for fault in corpus.faults] == [Place(folder / f"{part}.txt", 1) for part in parts[:-1]]
 
 
 def test_of_doubles_within_a_part_the_first_stays(folder: Path) -> None:
-    write(folder, "dev", example(number=1), example(label="no_relation", number=2), example(number=3))
+    write(folder, "dev", example(number=11), example(label="no_relation", number=12), example(number=13))
     corpus = read(folder)
-    assert [(mention.identifier, mention.label) for mention in kept(corpus, TITLE)] == [("1", "per:title(e1,e2)")]
+    assert [(mention.identifier, mention.label) for mention in kept(corpus, TITLE)] == [("11", "per:title(e1,e2)")]
     assert corpus.left_out == {f"{AGAIN}the same label": 1, f"{AGAIN}another label": 1}
+    assert corpus.faults == (
+        Fault(
+            Place(folder / "dev.txt", 5),
+            f"{AGAIN}another label",
+            "'no_relation'; '11' in dev has 'per:title(e1,e2)'",
+        ),
+        Fault(
+            Place(folder / "dev.txt", 9),
+            f"{AGAIN}the same label",
+            "'per:title(e1,e2)'; '11' in dev has 'per:title(e1,e2)'",
+        ),
+    )
 
 
 def test_doubles_with_another_label_are_counted_apart(folder: Path) -> None:
     write(folder, "train", example())
-    write(folder, "test", example(label="per:title(e2,e1)"))
+    write(folder, "test", example(label="per:title(e2,e1)", number=7))
     corpus = read(folder)
     assert [(mention.part, mention.label) for mention in kept(corpus, TITLE)] == [("test", "per:title(e2,e1)")]
     assert corpus.left_out == {f"{AGAIN}another label": 1}
@@ -134,7 +151,7 @@ def test_doubles_with_another_label_are_counted_apart(folder: Path) -> None:
 def test_a_sentence_in_two_parts_with_other_arguments_is_kept_and_told(folder: Path) -> None:
     other = "Ann is the <e1> chief engineer </e1> of <e2> Acme </e2>"
     write(folder, "train", example())
-    write(folder, "test", example(other))
+    write(folder, "test", example(other, number=7))
     corpus = read(folder)
     assert sorted(mention.part for mention in kept(corpus, TITLE)) == ["test", "train"]
     assert corpus.left_out == {}
@@ -142,8 +159,18 @@ def test_a_sentence_in_two_parts_with_other_arguments_is_kept_and_told(folder: P
 
 
 def test_a_sentence_twice_in_one_part_with_other_arguments_is_no_remark(folder: Path) -> None:
-    write(folder, "train", example(), example("Ann is the <e1> chief engineer </e1> of <e2> Acme </e2>"))
-    assert read(folder).remarks == ()
+    write(folder, "train", example(), example("Ann is the <e1> chief engineer </e1> of <e2> Acme </e2>", number=7))
+    corpus = read(folder)
+    assert len(corpus.mentions) == 4
+    assert corpus.remarks == ()
+
+
+def test_a_number_that_is_another_examples_is_left_out(folder: Path) -> None:
+    write(folder, "train", example(), example(TITLE + " too"))
+    corpus = read(folder)
+    assert kept(corpus, TITLE + " too") == []
+    assert corpus.left_out == {"the identifier of another example": 1}
+    assert corpus.faults[0].found == f"'0' is that of {folder / 'train.txt'}, line 1"
 
 
 MARKS = "expected the marks <e1> </e1> <e2> </e2> in this order, found"
@@ -172,7 +199,7 @@ def test_a_fault_is_told_with_its_file_and_line(folder: Path, fault: str) -> Non
     write(folder, "dev", text)
     with pytest.raises(DataError) as raised:
         read(folder)
-    assert str(raised.value) == f"{folder / 'kbp37' / 'dev.txt'}, line {line}: {told}"
+    assert str(raised.value) == f"{folder / 'dev.txt'}, line {line}: {told}"
 
 
 def test_an_empty_file_is_told(folder: Path) -> None:
@@ -182,9 +209,13 @@ def test_an_empty_file_is_told(folder: Path) -> None:
 
 
 def test_a_file_that_is_not_utf_8_is_told(folder: Path) -> None:
-    (folder / "kbp37" / "train.txt").write_bytes(example().encode() + b'1\t" caf\xe9')
-    with pytest.raises(DataError, match=r"train\.txt: expected UTF-8 text, found .* at byte \d+$"):
+    (folder / "train.txt").write_bytes(example().encode() + b'1\t" caf\xe9')
+    with pytest.raises(DataError) as raised:
         read(folder)
+    assert str(raised.value) == (
+        f"{folder / 'train.txt'}, line 5: expected UTF-8 text, found the byte 0xe9 (unexpected end of data). "
+        "If it is Latin-1: iconv -f latin1 -t utf-8 train.txt"
+    )
 
 
 def test_a_missing_corpus_says_where_it_was_looked_for_and_where_it_is(
@@ -195,24 +226,49 @@ def test_a_missing_corpus_says_where_it_was_looked_for_and_where_it_is(
         read_corpus("kbp37", tmp_path / "home")
     assert str(raised.value) == (
         "corpus 'kbp37' is not here: expected kbp37/train.txt, kbp37/dev.txt, kbp37/test.txt below one of "
-        f"{tmp_path / 'a'}, {tmp_path / 'home' / 'data'}. Get it from https://github.com/zhangdongxu/kbp37 and point "
-        "HARNESS_DATA at the folder that has kbp37/train.txt"
+        f"{tmp_path / 'a'}, {tmp_path / 'home' / 'data'}. Fetch it: python -m harness data fetch kbp37; or get it from "
+        "https://github.com/zhangdongxu/kbp37 and point HARNESS_DATA at the folder that has kbp37/train.txt"
     )
 
 
-def test_a_folder_that_is_not_whole_says_what_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HARNESS_DATA", str(folder))
-    (folder / "kbp37" / "dev.txt").unlink()
-    (folder / "kbp37" / "test.txt").unlink()
+def test_a_folder_that_is_not_whole_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    (tmp_path / "kbp37").mkdir()
+    write(tmp_path / "kbp37", "train", example())
     with pytest.raises(DataError) as raised:
-        read_corpus("kbp37", folder / "home")
-    assert str(raised.value) == f"corpus 'kbp37' is not whole in {folder}: missing kbp37/dev.txt, kbp37/test.txt"
+        read_corpus("kbp37", tmp_path / "home")
+    assert str(raised.value) == f"corpus 'kbp37' is not whole in {tmp_path / 'kbp37'}: missing dev.txt, test.txt"
+
+
+def test_a_path_may_hold_some_of_the_files_packed_or_be_one_of_them(folder: Path) -> None:
+    write(folder, "train", example(), example(TITLE + " too", "no_relation", 5))
+    (folder / "dev.txt").unlink()
+    (folder / "test.txt.gz").write_bytes(gzip.compress((folder / "test.txt").read_bytes()))
+    (folder / "test.txt").unlink()
+    some = read_corpus(Request("kbp37", path=str(folder)), folder).corpus
+    assert [(mention.identifier, mention.part) for mention in some.mentions] == [
+        ("0", "train"),
+        ("5", "train"),
+        ("2", "test"),
+    ]
+    one = read_corpus(Request("kbp37", path=str(folder / "train.txt")), folder).corpus
+    assert one.mentions == some.mentions[:2]
+
+
+def test_strictly_an_empty_argument_is_an_error(folder: Path) -> None:
+    write(folder, "dev", example("<e1> </e1> runs <e2> Acme </e2>"))
+    with pytest.raises(DataError) as raised:
+        read_corpus(Request("kbp37", path=str(folder), strict=True), folder)
+    assert str(raised.value) == (
+        f"corpus 'kbp37' in {folder}: strictly, expected no example that can't be used, found 1:\n"
+        f"  {folder / 'dev.txt'}, line 1: an empty argument: <e1> </e1> runs <e2> Acme </e2>"
+    )
 
 
 @pytest.fixture(scope="module")
 def original(find_data: FindData) -> Corpus:
     """The original files, where HARNESS_DATA has them."""
-    return read(find_data(*Kbp37.files))
+    return read(find_data(*(f"kbp37/{file}" for file in Kbp37.files)) / "kbp37")
 
 
 def test_counts_of_the_original(original: Corpus) -> None:
@@ -220,6 +276,11 @@ def test_counts_of_the_original(original: Corpus) -> None:
     assert Counter(mention.part for mention in original.mentions) == {"train": 15_800, "dev": 1_713, "test": 3_379}
     assert original.left_out == {"an empty argument": 146, f"{AGAIN}the same label": 5, f"{AGAIN}another label": 3}
     assert original.remarks[0].endswith(": 69")
+    assert Counter(fault.reason for fault in original.faults) == original.left_out
+
+
+def test_the_digest_of_the_original(original: Corpus) -> None:
+    assert content_digest(original) == "828b6ff759afe05e"
 
 
 def test_labels_of_the_original(original: Corpus) -> None:

@@ -294,3 +294,15 @@ def test_how_the_words_found_their_vectors_is_told_once_for_each_vector_file() -
     records = {key: {**record(key, 0.5), "coverage": coverage} for made in cells for key in made["keys"]}
     text = render({**GRID, "cells": cells}, records, "md")
     assert text.count("- Words by glove.txt: 50.0 % as written, 40.0 % lower-cased, 10.0 % unknown\n") == 1
+
+
+def test_a_corpus_that_gives_the_roles_is_scored_without_direction_and_says_so() -> None:
+    grid = copy.deepcopy(GRID)
+    grid["corpora"][1] |= {"roles": True}
+    records = {key: record(key, 0.5) for made in GRID["cells"] for key in made["keys"]}
+    table = cells_table(grid, records)
+    assert set(table.metric[table.corpus == "toy_a|b"]) == {"micro-F1 without the negative class, undirected (%)"}
+    assert "Subject and object are given" in render(grid, records, "md").partition("## toy_a|b")[2]
+    assert "Subject and object are given" not in render(grid, records, "md").partition("## toy_a|b")[0]
+    other = cells_table(grid, records, "macro_f1_relations")
+    assert other.metric.iloc[-1] == "macro-F1 over relations (SemEval-2010 Task 8's official) (%)"

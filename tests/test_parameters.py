@@ -197,3 +197,20 @@ def test_a_field_carries_what_is_to_be_shown_of_it() -> None:
         "at_least": 1,
         "above": None,
     }
+
+
+def test_a_field_named_like_a_word_of_python_has_its_key_without_the_underscore() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Named:
+        """One such field."""
+
+        as_: str | None = parameter(None, "what to call it")
+
+    mistakes: list[str] = []
+    assert read(Named, {"as": "mine"}, "corpora.x", mistakes) == Named("mine")
+    assert read(Named, {"as": 3}, "corpora.x", mistakes) is None
+    assert read(Named, {"as_": "mine"}, "corpora.x", mistakes) is None
+    assert mistakes == [
+        "corpora.x.as: expected a string or nothing, found 3",
+        "corpora.x: no parameter 'as_'; did you mean 'as'? Known: as",
+    ]

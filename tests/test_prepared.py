@@ -12,7 +12,7 @@ import torch
 from gensim.models import KeyedVectors
 
 from harness.artifacts import Artifact, ArtifactStore
-from harness.contracts import Corpus, CorpusReader, LinkedMention, RelationMention, Span
+from harness.contracts import About, Corpus, CorpusReader, LinkedMention, RelationMention, Span
 from harness.datasets.prepared import ensure, inputs_key, is_there, mentions_key, ragged
 from harness.datasets.sources import SourceCorpus
 from harness.features import GROUPS, features
@@ -24,6 +24,8 @@ VECTORS = VectorsSpec("toy.txt", "digest", "hash")
 
 class Toy(CorpusReader):
     """What stands behind the hand-made mentions."""
+
+    about = About(headline="accuracy")
 
     def read(self, folder: Path | None) -> Corpus:
         raise AssertionError("a corpus is read before it is prepared")
@@ -71,7 +73,7 @@ def vectors() -> KeyedVectors:
 def prepared(folder: Path, *mentions: RelationMention) -> tuple[Artifact, Artifact]:
     """The two artifacts of the mentions."""
     store = ArtifactStore(folder)
-    source = SourceCorpus("toy", Toy(), Corpus(mentions), "digest")
+    source = SourceCorpus("toy", Toy(), Corpus(mentions), Toy.about, "digest")
     ensure(store, CORPUS, VECTORS, source, vectors)
     made = store.read("mentions", mentions_key(CORPUS)), store.read("inputs", inputs_key(CORPUS, VECTORS))
     assert made[0] is not None
@@ -178,7 +180,7 @@ def never() -> KeyedVectors:
 
 def test_artifacts_are_made_once_and_vectors_are_read_only_for_them(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
-    source = SourceCorpus("toy", Toy(), Corpus(MENTIONS), "digest")
+    source = SourceCorpus("toy", Toy(), Corpus(MENTIONS), Toy.about, "digest")
     assert not is_there(store, CORPUS, None)
     ensure(store, CORPUS, None, source, None)
     assert is_there(store, CORPUS, None)
@@ -208,7 +210,7 @@ def test_keys_hold_what_the_artifacts_depend_on(
 
 def test_unknown_words_may_be_zero(tmp_path: Path) -> None:
     store, zero = ArtifactStore(tmp_path), dataclasses.replace(VECTORS, unknown="zero")
-    ensure(store, CORPUS, zero, SourceCorpus("toy", Toy(), Corpus(MENTIONS), "digest"), vectors)
+    ensure(store, CORPUS, zero, SourceCorpus("toy", Toy(), Corpus(MENTIONS), Toy.about, "digest"), vectors)
     inputs = store.read("inputs", inputs_key(CORPUS, zero))
     assert inputs is not None
     drawn = inputs.tensors["words"][~inputs.tensors["has_vector"]]

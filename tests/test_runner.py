@@ -25,16 +25,14 @@ from harness.training import Model
 torch.set_num_threads(1)  # on a busy machine, two take ten times as long
 
 CORPUS = """
-    from harness.contracts import Corpus, CorpusReader, RelationMention, Span
+    from harness.contracts import About, Corpus, CorpusReader, RelationMention, Span
 
     PEOPLE, COMPANIES = ("Ada", "Grace", "Alan", "Emmy"), ("Acme", "Initech", "Globex")
     WORDS = {"founded(e1,e2)": ("founded",), "founded(e2,e1)": ("was", "founded", "by"), "other": ("never", "saw")}
 
 
     class Small(CorpusReader):
-        negative_label = "other"
-        headline = "micro_f1_positive"
-        licence = source = citation = "made by hand"
+        about = About(headline="micro_f1_positive", negative_label="other")
 
         def read(self, folder):
             return Corpus(tuple(self.mentions()))

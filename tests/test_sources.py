@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from harness.contracts import Corpus, LinkedMention, Parse, RelationMention, Span
 from harness.datasets.sources import (
+    Request,
     content_digest,
     data_folders,
     describe_left_out,
     find_folder,
+    find_path,
     parses_digest,
     read_corpus,
+    recognise,
 )
 from harness.errors import DataError, PluginError
 
@@ -26,18 +29,16 @@ PARSE = Parse(tags=("NN", "VB", "NN"), heads=(1, -1, 1), labels=("nsubj", "root"
 MENTION = RelationMention("m1", ("Ann", "runs", "Acme"), Span(0, 1), Span(2, 3), "works-for", "train", parse=PARSE)
 
 TOY = """
-from harness.contracts import Corpus, CorpusReader, LinkedMention, Parse, RelationMention, Span
+from harness.contracts import About, Corpus, CorpusReader, LinkedMention, Parse, RelationMention, Span
 
 class Toy(CorpusReader):
     '''A file's lines as labels, of one sentence.'''
-    files = ("toy/labels.txt",)
-    negative_label = "none"
-    headline = "accuracy"
-    licence = citation = "none"
-    source = "https://example.org/toy"
+    files = ("labels.txt",)
+    takes_path = True
+    about = About(headline="accuracy", source="https://example.org/toy")
 
     def read(self, folder):
-        labels = (folder / "toy" / "labels.txt").read_text().split()
+        labels = (folder / "labels.txt").read_text().split()
         tokens = ("Ann", "runs", "Acme")
         return Corpus(tuple(
             RelationMention(str(number), tokens, Span(0, 1), Span(2, 3), label, "train")
@@ -79,10 +80,10 @@ def test_the_first_folder_that_has_all_files_is_read(
 def test_a_whole_folder_is_found_behind_one_that_is_not_whole(
     tmp_path: Path, make_plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_plugin("corpus", "toy", TOY.replace('("toy/labels.txt",)', '("toy/labels.txt", "toy/more.txt")'))
+    make_plugin("corpus", "toy", TOY.replace('("labels.txt",)', '("labels.txt", "more.txt")'))
     monkeypatch.setenv("HARNESS_DATA", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
     put(tmp_path / "a", "x y")
-    with pytest.raises(DataError, match=f"^corpus 'toy' is not whole in {tmp_path / 'a'}: missing toy/more.txt$"):
+    with pytest.raises(DataError, match=f"^corpus 'toy' is not whole in {tmp_path / 'a' / 'toy'}: missing more.txt$"):
         read_corpus("toy", tmp_path)
     put(tmp_path / "b", "u v")
     put(tmp_path / "b", "", "toy/more.txt")
@@ -164,7 +165,7 @@ def test_a_file_that_the_reader_cannot_open_is_told(tmp_path: Path, make_plugin:
 
 
 def test_an_unknown_corpus_is_told_with_the_nearest_name(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match=r"no corpus 'kpb37'; did you mean 'kbp37'\? Known: .*kbp37, synthetic"):
+    with pytest.raises(PluginError, match=r"no corpus 'kpb37'; did you mean 'kbp37'\? Known: .*kbp37, .*synthetic"):
         read_corpus("kpb37", tmp_path)
 
 
@@ -185,12 +186,12 @@ CHANGES: dict[str, Any] = {
 }
 
 
-def test_every_field_but_the_parse_is_in_the_content_digest() -> None:
-    assert CHANGES.keys() | {"parse"} == {field.name for field in dataclasses.fields(RelationMention)}
+def test_every_field_that_a_run_sees_is_in_the_content_digest() -> None:
+    assert CHANGES.keys() | {"parse", "agreement"} == {field.name for field in dataclasses.fields(RelationMention)}
     digests = {content_digest(Corpus((MENTION,)))}
     digests |= {content_digest(Corpus((dataclasses.replace(MENTION, **{k: v}),))) for k, v in CHANGES.items()}
     assert len(digests) == 1 + len(CHANGES)
-    bare = dataclasses.replace(MENTION, parse=None)
+    bare = dataclasses.replace(MENTION, parse=None, agreement=0.8)
     assert content_digest(Corpus((bare,))) == content_digest(Corpus((MENTION,)))
 
 
@@ -234,3 +235,89 @@ def test_a_parse_has_a_digest_of_its_own() -> None:
 def test_what_was_left_out_is_told_in_one_line() -> None:
     assert describe_left_out({"b": 1, "a": 1200}) == "1,200 left out: a; 1 left out: b"
     assert describe_left_out({}) == ""
+
+
+# Paths
+
+
+def test_a_path_is_read_as_written_else_below_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "a"))
+    put(tmp_path / "home" / "data", "x", "mine/labels.txt")
+    assert find_path("mine", tmp_path / "home") == tmp_path / "home" / "data" / "mine"
+    put(tmp_path / "a", "x", "mine/labels.txt")
+    assert find_path("mine", tmp_path / "home") == tmp_path / "a" / "mine"
+    put(tmp_path / "work", "x", "mine/labels.txt")
+    assert find_path("mine", tmp_path / "home") == Path("mine")
+    assert find_path(str(tmp_path / "a"), tmp_path / "home") == tmp_path / "a"
+    with pytest.raises(DataError, match=r"^there is no other: looked for other, .*/a/other, .*/home/data/other$"):
+        find_path("other", tmp_path / "home")
+
+
+def test_a_reader_is_pointed_at_a_path(tmp_path: Path, make_plugin: MakePlugin) -> None:
+    make_plugin("corpus", "toy", TOY)
+    put(tmp_path, "u v", "mine/labels.txt")
+    source = read_corpus(Request("toy", path=str(tmp_path / "mine")), tmp_path)
+    assert [mention.label for mention in source.corpus.mentions] == ["u", "v"]
+    put(tmp_path, "u", "mine/labels.txt")
+    told = f"^corpus 'toy' in {tmp_path}/mine: expected mentions of at least two classes, found 1 mentions of 'u'$"
+    with pytest.raises(DataError, match=told):
+        read_corpus(Request("toy", path=str(tmp_path / "mine")), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "reader"),
+    [
+        (("train.json",), "tacred"),
+        (("test.json.gz", "other.txt"), "tacred"),
+        (("dev.jsonl",), "jsonl"),
+        (("mentions.jsonl", "corpus.json"), "jsonl"),
+        (("train.txt", "dev.txt", "test.txt"), "kbp37"),
+        (("TRAIN_FILE.TXT",), "semeval2010-task8"),
+        (("annotated_sentences.csv.bz2",), "stanfordre"),
+        (("val_wiki.json",), "fewrel"),
+    ],
+)
+def test_a_folder_is_recognised_by_its_files(tmp_path: Path, files: tuple[str, ...], reader: str) -> None:
+    for file in files:
+        put(tmp_path, "", file)
+    assert recognise(tmp_path) == reader
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("x.csv.gz", "stanfordre"),
+        ("x.JSONL", "jsonl"),
+        ("x.json", "found what may be fewrel or tacred. Say which: --reader NAME"),
+        ("x.zip", "knowledgenet"),
+        ("x.xml", "found the files of none. Say which: --reader NAME"),
+        ("x", "found the files of none. Say which: --reader NAME"),
+    ],
+)
+def test_a_file_is_recognised_by_its_ending(tmp_path: Path, file: str, told: str) -> None:
+    path = put(tmp_path, "", file) / file
+    if " " in told:
+        with pytest.raises(DataError) as raised:
+            recognise(path)
+        assert str(raised.value) == f"{path}: expected the files of one corpus or format, {told}"
+    else:
+        assert recognise(path) == told
+
+
+# Promises
+
+
+def test_roles_are_as_declared(tmp_path: Path, make_plugin: MakePlugin) -> None:
+    put(tmp_path / "data", "x y")
+    given = TOY.replace('label, "train")', 'label, "train", head="first")')
+    make_plugin("corpus", "toy", given)
+    told = "^corpus 'toy', mention 0: expected no roles, as declared, found head = 'first'$"
+    with pytest.raises(DataError, match=told):
+        read_corpus("toy", tmp_path)
+    make_plugin("corpus", "toys", TOY.replace('headline="accuracy"', 'headline="accuracy", roles=True'))
+    (tmp_path / "data" / "toy").rename(tmp_path / "data" / "toys")
+    told = "^corpus 'toys', mention 0: expected its subject, as the corpus declares the roles, found head = None$"
+    with pytest.raises(DataError, match=told):
+        read_corpus("toys", tmp_path)

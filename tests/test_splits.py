@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.datasets.splits import Split, size_of, split, subset
+from harness.contracts import RelationMention, Span
+from harness.datasets.splits import Split, groups, size_of, split, subset
 from harness.seeding import numpy_stream
 
 Indices = npt.NDArray[np.int64]
@@ -19,7 +22,7 @@ corpora = st.lists(st.sampled_from(["train", "dev", "test"]), min_size=10, max_s
 seeds = st.integers(0, 10_000)
 
 
-def everything(parts: list[str]) -> Indices:
+def everything(parts: list[Any]) -> Indices:
     return np.arange(len(parts))
 
 
@@ -54,6 +57,7 @@ def test_the_papers_split_is_70_10_20_percent(parts: list[str], seed: int, data:
 @given(corpora, seeds, st.data())
 def test_the_official_split_keeps_the_published_parts(parts: list[str], seed: int, data: st.DataObject) -> None:
     sample = data.draw(st.none() | st.integers(1, len(parts)))
+    parts = [*parts, "dev"]
     made = split(parts, "official", seed, sample, everything(parts))
     for name in ("train", "dev", "test"):
         assert {parts[index] for index in getattr(made, name)} <= {name}
@@ -88,6 +92,78 @@ def test_a_sample_is_part_of_every_larger_one() -> None:
         train, dev, test = parts_of(split(parts, "official", 3, size, everything(parts)))
         samples.append({*train, *dev, *test})
     assert samples[0] < samples[1] < samples[2]
+
+
+# Splits that keep groups together
+
+
+groups_of = st.lists(st.integers(0, 12), min_size=10, max_size=300)
+
+
+@given(groups_of, seeds, st.data())
+def test_no_group_is_in_two_parts(group: list[int], seed: int, data: st.DataObject) -> None:
+    sample = data.draw(st.none() | st.integers(1, len(group)))
+    among = np.array(data.draw(st.sets(st.integers(0, len(group) - 1), min_size=sample or 1).map(sorted)))
+    made = parts_of(split(["train"] * len(group), "by-pair", seed, sample, among, np.array(group)))
+    held = [{group[index] for index in part} for part in made]
+    assert not held[0] & held[1] | held[0] & held[2] | held[1] & held[2]
+    together = [index for part in made for index in part]
+    assert len(together) == len(set(together)) == (sample or len(among))
+    assert made == [sorted(part) for part in made]
+
+
+@given(groups_of, seeds)
+def test_parts_of_groups_are_as_large_as_their_shares_but_for_half_a_group(group: list[int], seed: int) -> None:
+    _, dev, test = parts_of(
+        split(["train"] * len(group), "by-sentence", seed, None, everything(group), np.array(group))
+    )
+    half = max(group.count(number) for number in group) / 2
+    size = len(group)
+    assert abs(len(test) - round(size / 5)) <= half
+    assert abs(len(test) + len(dev) - round(size / 5) - round(size / 10)) <= half
+
+
+@given(st.integers(10, 200), seeds)
+def test_groups_of_one_split_as_mentions_do(size: int, seed: int) -> None:
+    made = parts_of(split(["train"] * size, "by-pair", seed, None, np.arange(size), np.arange(size)))
+    assert [len(part) for part in made] == [
+        size - round(size / 5) - round(size / 10),
+        round(size / 10),
+        round(size / 5),
+    ]
+
+
+def test_a_large_group_is_in_test_where_its_middle_is() -> None:
+    group = np.repeat([0, *range(1, 81)], [20, *[1] * 80])  # one group of 20 beside 80 of one
+    among = np.arange(100)
+    held = sum(0 in split(["train"] * 100, "by-pair", seed, None, among, group).test for seed in range(400))
+    assert 0.07 < held / 400 < 0.18  # in 10 of 81 places the middle of the large group lies among the first 20 mentions
+
+
+def mention(first: str, second: str, **changed: Any) -> RelationMention:
+    return RelationMention("m", (first, "met", second), Span(0, 1), Span(2, 3), "x", "train", **changed)
+
+
+def test_a_pair_is_that_of_its_entities_in_any_order() -> None:
+    one = mention("Ann", "Acme")
+    same = [mention("ACME", "ann"), mention("Globex", "Bob", first_entity="ann", second_entity="acme")]
+    others = [mention("Ann", "Bob"), mention("Ann", "Acme", first_entity="Q1"), mention("Ann", "Ann")]
+    assert groups([one, *same, *others], "by-pair").tolist() == [0, 0, 0, 1, 2, 3]
+
+
+def test_a_sentence_is_its_tokens() -> None:
+    one = mention("Ann", "Acme")
+    turned = dataclasses.replace(one, first=Span(0, 2), label="y")
+    assert groups([one, mention("Bob", "Acme"), turned], "by-sentence").tolist() == [0, 1, 0]
+
+
+@given(st.integers(4, 300), seeds)
+def test_dev_is_drawn_from_train_where_none_is_published(size: int, seed: int) -> None:
+    parts = ["train"] * size + ["test"] * 5
+    made = split(parts, "official", seed, None, everything(parts))
+    assert len(made.dev) == round(size / 10)
+    assert sorted([*made.train, *made.dev]) == list(range(size))
+    assert made.test.tolist() == list(range(size, size + 5))
 
 
 # Subsets

@@ -81,7 +81,7 @@ def test_avg_embed_counts_each_word_of_an_entity_once(tmp_path: Path) -> None:
     )
     corpus, vectors = CorpusSpec("toy", "0", "official", 0, None), VectorsSpec("toy", "0", "hash")
     store = ArtifactStore(tmp_path)
-    source = SourceCorpus("toy", Directed(), Corpus(mentions), "0")
+    source = SourceCorpus("toy", Directed(), Corpus(mentions), Directed.about, "0")
     prepared.ensure(store, corpus, vectors, source, lambda: words)
     arrays = store.read("inputs", prepared.inputs_key(corpus, vectors))
     assert arrays is not None

@@ -179,6 +179,6 @@ def test_it_is_the_same_in_every_process() -> None:
 
 
 def test_it_says_what_it_is_for() -> None:
-    assert "for trying the harness" in Synthetic.notice
-    assert Synthetic.negative_label == "no_relation"
+    assert "for trying the harness" in Synthetic.about.notice
+    assert Synthetic.about.negative_label == "no_relation"
     assert Synthetic.files == ()

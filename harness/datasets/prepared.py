@@ -1,7 +1,7 @@
 """What runs read instead of corpora and vector files: arrays made once, memory-mapped, shared by all runs.
 
-`mentions` (labels, published parts, handcrafted features) depends on the corpus and its parses; `inputs` (token
-rows, the word vectors in use, the words of each entity) on the vectors as well.
+`mentions` (labels, subjects, published parts, groups, handcrafted features) depends on the corpus and its parses;
+`inputs` (token rows, the word vectors in use, the words of each entity) on the vectors as well.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import features, provenance, vocabulary
+from harness import features, provenance, readings, vocabulary
 from harness.artifacts import Artifact, ArtifactStore
-from harness.contracts import RelationMention, Span
+from harness.contracts import RelationMention
+from harness.datasets import splits
 from harness.datasets.sources import SourceCorpus
+from harness.directions import HEADS
+from harness.readings import Token, reading
 from harness.specs import CorpusSpec, VectorsSpec, key_of
-from harness.vocabulary import Words, WordVectors, canonical_name
+from harness.vocabulary import Words, WordVectors
 
 
 def is_there(store: ArtifactStore, corpus: CorpusSpec, vectors: VectorsSpec | None) -> bool:
@@ -58,7 +61,8 @@ def inputs_key(corpus: CorpusSpec, vectors: VectorsSpec) -> str:
 
 @cache
 def _code() -> str:
-    return provenance.code_digest(Path(__file__), Path(features.__file__), Path(vocabulary.__file__))
+    rooms = (features.__file__, readings.__file__, splits.__file__, vocabulary.__file__)
+    return provenance.code_digest(Path(__file__), *map(Path, rooms))
 
 
 def _mentions(mentions: Sequence[RelationMention]) -> Artifact:
@@ -66,8 +70,10 @@ def _mentions(mentions: Sequence[RelationMention]) -> Artifact:
     parts = sorted({mention.part for mention in mentions})
     tensors = {
         "label": torch.tensor([classes.index(mention.label) for mention in mentions]),
+        "head": torch.tensor([HEADS.index(mention.head) for mention in mentions]),
         "part": torch.tensor([parts.index(mention.part) for mention in mentions]),
     }
+    tensors |= {f"group.{kind}": torch.from_numpy(splits.groups(mentions, kind)) for kind in splits.TIES}
     known: dict[str, int] = {}
     for group in features.GROUPS:
         rows = [
@@ -82,31 +88,20 @@ def _inputs(mentions: Sequence[RelationMention], words: Words) -> Artifact:
     entities: dict[str, int] = {}
     names: list[dict[int, None]] = []  # of each entity, the distinct rows of its words in order of appearance
 
-    def entity(mention: RelationMention, span: Span, identifier: str | None) -> int:
-        name = mention.tokens[slice(*span)]
-        number = entities.setdefault(identifier or canonical_name(name), len(entities))
+    def entity(token: Token) -> int:
+        number = entities.setdefault(str(token.entity), len(entities))
         if number == len(names):
             names.append({})
-        names[number].update(dict.fromkeys(map(words.row, name)))
+        names[number].update(dict.fromkeys(map(words.row, token.words)))
         return number
 
-    readings: list[list[tuple[bool, int]]] = []  # (is an entity, its number) or (is a word, its row)
+    read: list[list[tuple[bool, int]]] = []  # (is an entity, its number) or (is a word, its row)
     for mention in mentions:
-        reading = [(True, entity(mention, mention.first, mention.first_entity))]
-        at = mention.first.end
-        while at < mention.second.start:
-            other = next((m for m in mention.others if m.start == at and m.end <= mention.second.start), None)
-            if other is None:
-                reading.append((False, words.row(mention.tokens[at])))
-                at += 1
-            else:
-                reading.append((True, entity(mention, Span(other.start, other.end), other.entity)))
-                at = other.end
-        reading.append((True, entity(mention, mention.second, mention.second_entity)))
-        readings.append(reading)
+        tokens = reading(mention)
+        read.append([(True, entity(t)) if t.entity is not None else (False, words.row(t.words[0])) for t in tokens])
 
     matrix, has_vector = words.matrix()
-    token_rows = [[len(matrix) + number if is_entity else number for is_entity, number in r] for r in readings]
+    token_rows = [[len(matrix) + number if is_entity else number for is_entity, number in r] for r in read]
     tensors = {"words": torch.from_numpy(matrix), "has_vector": torch.from_numpy(has_vector)}
     tensors["tokens"], tensors["tokens.start"] = ragged(token_rows)
     tensors["entity_words"], tensors["entity_words.start"] = ragged([list(rows) for rows in names])

@@ -9,13 +9,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from harness import registry
-from harness.contracts import Corpus, CorpusReader, Part, RelationMention
+from harness.contracts import About, Corpus, CorpusReader, Part, RelationMention
 from harness.errors import DataError, HarnessError
+from harness.parameters import read
+from harness.text_files import PACKINGS, find
 
 DATA_VARIABLE = "HARNESS_DATA"
+TOLD = 5
+"""Faults that an error shows with their places."""
 
 
 def data_folders(home: Path) -> tuple[Path, ...]:
@@ -25,60 +29,155 @@ def data_folders(home: Path) -> tuple[Path, ...]:
 
 
 def find_folder(reader: type[CorpusReader], name: str, home: Path) -> Path | None:
-    """The first data folder that has all files of the corpus; None for a corpus that needs none.
+    """The first folder of the corpus, below a data folder, that has all its files; None for a corpus without files.
 
     Raises DataError that names the missing files and the folders searched.
     """
     if not reader.files:
         return None
+    own = name.replace("-", "_")
     folders = data_folders(home)
     not_whole = ""
     for folder in folders:
-        missing = [file for file in reader.files if not (folder / file).is_file()]
+        missing = [file for file in reader.files if not find(folder / own, file)]
         if not missing:
-            return folder
+            return folder / own
         if len(missing) < len(reader.files):
-            not_whole = not_whole or f"corpus '{name}' is not whole in {folder}: missing {', '.join(missing)}"
+            not_whole = not_whole or f"corpus '{name}' is not whole in {folder / own}: missing {', '.join(missing)}"
     if not_whole:
         raise DataError(not_whole)
     searched = ", ".join(map(str, folders))
+    get = f"Get it from {reader.about.source}"
+    if reader.downloads:
+        get = f"Fetch it: python -m harness data fetch {name}; or get it from {reader.about.source}"
     raise DataError(
-        f"corpus '{name}' is not here: expected {', '.join(reader.files)} below one of {searched}. "
-        f"Get it from {reader.source} and point {DATA_VARIABLE} at the folder that has {reader.files[0]}"
+        f"corpus '{name}' is not here: expected {', '.join(f'{own}/{file}' for file in reader.files)} below one of "
+        f"{searched}. {get} and point {DATA_VARIABLE} at the folder that has {own}/{reader.files[0]}"
     )
+
+
+def find_path(path: str, home: Path) -> Path:
+    """The file or folder that a grid or a command names: as written, else below a data folder.
+
+    Raises DataError where it is nowhere.
+    """
+    places = (Path(path).expanduser(), *(folder / path for folder in data_folders(home)))
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise DataError(f"there is no {path}: looked for {', '.join(map(str, places))}")
+    return found
+
+
+def recognise(path: Path) -> str:
+    """The name of the reader whose files a path has, or is.
+
+    Raises DataError where none or several fit.
+    """
+    fitting = []
+    for name in registry.origins("corpus"):
+        try:
+            kind: type[CorpusReader] = registry.load("corpus", name)
+        except HarnessError:  # a broken plugin disturbs no sibling
+            continue
+        known = (*kind.files, *kind.optional_files) if kind.takes_path else ()
+        if path.is_dir():
+            fits = any(find(path, file) for file in known)
+        else:
+            plain = path.name.removesuffix(path.suffix) if path.suffix in PACKINGS else path.name
+            fits = any(Path(plain).suffix.lower() == Path(file).suffix.lower() for file in known)
+        if fits:
+            fitting.append(name)
+    if len(fitting) != 1:
+        found = "the files of none" if not fitting else f"what may be {' or '.join(fitting)}"
+        raise DataError(f"{path}: expected the files of one corpus or format, found {found}. Say which: --reader NAME")
+    return fitting[0]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A corpus that is asked for: the reader's name, values of its parameters, a path in place of its own folder.
+
+    `strict` turns examples that can't be used into an error.
+    """
+
+    reader: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+    path: str | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True)
 class SourceCorpus:
-    """A corpus as read, with the digest of its content."""
+    """A corpus as read, with what it declares and the digest of its content."""
 
     name: str
     reader: CorpusReader
     corpus: Corpus
+    about: About
     digest: str
 
 
-def read_corpus(name: str, home: Path) -> SourceCorpus:
-    """Read a corpus by its name and check what every run relies on.
+def read_corpus(name: str | Request, home: Path) -> SourceCorpus:
+    """Read a corpus, by its name or as requested, and check what every run relies on.
 
-    Raises DataError where it is not here or can't be read, is empty, has one class only, or has a mention that is not
-    what its fields promise.
+    Raises DataError where it is not here or can't be read, is empty, has one class only, lacks the negative class
+    that its files or the request declare, or has a mention that is not what its fields promise.
     """
-    reader = registry.load("corpus", name)()
+    request = Request(name) if isinstance(name, str) else name
+    name = request.reader
+    kind: type[CorpusReader] = registry.load("corpus", name)
+    mistakes: list[str] = []
+    parameters = read(kind.Parameters, dict(request.parameters), f"corpus '{name}'", mistakes)
+    if mistakes:
+        raise DataError("; ".join(mistakes))
+    reader = kind(parameters)
+    if request.path is None:
+        if kind.takes_path and not kind.files:
+            raise DataError(
+                f"corpus '{name}' is your own data: expected its path, in a grid {{name = '{name}', path = 'mydata'}}"
+            )
+        place = find_folder(kind, name, home)
+        told = f"corpus '{name}'"
+    elif kind.takes_path:
+        place = find_path(request.path, home)
+        told = f"corpus '{name}' in {place}"
+    else:
+        raise DataError(f"corpus '{name}' is made in one way and takes no path, found path = '{request.path}'")
     try:
-        corpus = reader.read(find_folder(type(reader), name, home))
+        corpus = reader.read(place)
     except HarnessError:
         raise
     except Exception as error:  # a corpus plugin may be anybody's
-        raise DataError(f"corpus '{name}' can't be read: {type(error).__name__}: {error}") from error
+        raise DataError(f"{told} can't be read: {type(error).__name__}: {error}") from error
+    if request.strict and corpus.faults:
+        first = "".join(f"\n  {fault}" for fault in corpus.faults[:TOLD])
+        more = f"\n  and {len(corpus.faults) - TOLD:,} more" if len(corpus.faults) > TOLD else ""
+        raise DataError(
+            f"{told}: strictly, expected no example that can't be used, found {len(corpus.faults):,}:{first}{more}"
+        )
+    about = corpus.about or reader.about
+    _check(told, corpus, about)
+    return SourceCorpus(name, reader, corpus, about, content_digest(corpus))
+
+
+def _check(told: str, corpus: Corpus, about: About) -> None:
     classes = Counter(mention.label for mention in corpus.mentions)
     if len(classes) < 2:
         found = f"{len(corpus.mentions)} mentions of {', '.join(map(repr, classes)) or 'none'}"
-        raise DataError(f"corpus '{name}': expected mentions of at least two classes, found {found}")
+        left_out = f" ({describe_left_out(corpus.left_out)})" if corpus.left_out else ""
+        raise DataError(f"{told}: expected mentions of at least two classes, found {found}{left_out}")
+    if corpus.about and about.negative_label is not None and about.negative_label not in classes:
+        some = ", ".join(repr(label) for label, _ in classes.most_common(5))
+        raise DataError(
+            f"{told}: expected the negative class '{about.negative_label}' among the labels, found {some} and so on. "
+            f"Name the negative class of this corpus, negative_label = '...', or '' where there is none"
+        )
     for mention in corpus.mentions:
         if fault := _fault(mention):
-            raise DataError(f"corpus '{name}', mention {mention.identifier}: {fault}")
-    return SourceCorpus(name, reader, corpus, content_digest(corpus))
+            raise DataError(f"{told}, mention {mention.identifier}: {fault}")
+        if (mention.head is not None) != about.roles:
+            expected = "its subject, as the corpus declares the roles" if about.roles else "no roles, as declared"
+            raise DataError(f"{told}, mention {mention.identifier}: expected {expected}, found head = {mention.head!r}")
 
 
 def _fault(mention: RelationMention) -> str:
@@ -103,12 +202,12 @@ def content_digest(corpus: Corpus) -> str:
     """sha256 over everything that a run can see of the mentions, in order; cut to 16 digits.
 
     Taken from what was read, not from the files, so that a change of the reader shows too. The parse is not in it:
-    it has a digest of its own in the spec.
+    it has a digest of its own in the spec. Nor is the agreement, by which readers choose and which no run sees.
     """
     digest = hashlib.sha256()
     for mention in corpus.mentions:
         bare = replace(mention, parse=None)
-        fields = [getattr(bare, name) for name in bare.__slots__]
+        fields = [getattr(bare, name) for name in bare.__slots__ if name != "agreement"]
         digest.update(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
     return digest.hexdigest()[:16]
 

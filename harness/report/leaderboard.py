@@ -15,7 +15,7 @@ import pandas as pd
 
 from harness.analysis import summarise
 from harness.errors import HarnessError, unknown
-from harness.scoring import METRICS
+from harness.scoring import METRICS, full_name
 
 COLUMNS = (
     "cell", "corpus", "split", "encoder", "strategy", "text", "variant", "size", "replicates", "n",
@@ -23,6 +23,11 @@ COLUMNS = (
 )  # fmt: skip
 DECIMALS = 4
 """Of a percentage, in CSV, in JSON and where means are compared: rounding reaches the digits far beyond."""
+
+ROLES = (
+    "Subject and object are given: classes of the other direction are closed to a mention, and relations are scored "
+    "without their direction"
+)
 
 Grid = Mapping[str, Any]
 Records = Mapping[str, Mapping[str, Any]]
@@ -60,7 +65,7 @@ def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, m
     known = [records[key] for key in cell["keys"] if key in records]
     scores = [100 * record["scores"]["test"][metric] for record in known if record["status"] == "complete"]
     row = {name: cell[name] for name in ("cell", "encoder", "strategy", "text", "variant", "size")}
-    row |= {"corpus": corpus["name"], "split": corpus["split"], "metric": f"{METRICS[metric]} (%)"}
+    row |= {"corpus": corpus["name"], "split": corpus["split"], "metric": _full_name(metric, corpus)}
     row |= {"replicates": len(cell["keys"]), "n": len(scores), "failed": sum(r["status"] == "failed" for r in known)}
     row |= dict.fromkeys(("mean", "sd", "ci_low", "ci_high"), math.nan)
     coverage = next((record["coverage"] for record in known if record.get("coverage")), None)
@@ -120,9 +125,13 @@ def _sections(grid: Grid, rows: Sequence[Row]) -> list[tuple[Mapping[str, Any], 
 
 def _metric(corpus: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """The metric that the section shows, in full, and the headline metric where it is another."""
-    headline = f"{METRICS[corpus['metric']]} (%)"
+    headline = _full_name(corpus["metric"], corpus)
     shown = rows[0]["metric"] if rows else headline
     return f"Headline metric: {shown}" if shown == headline else f"Metric: {shown}; the headline metric is {headline}"
+
+
+def _full_name(metric: str, corpus: Mapping[str, Any]) -> str:
+    return f"{full_name(metric, corpus.get('roles', False))} (%)"
 
 
 def _words(vectors: str, coverage: Mapping[str, float]) -> str:
@@ -151,6 +160,7 @@ def _markdown(grid: Grid, rows: Sequence[Row]) -> str:
             + f"{counts['dev']:,} dev beside them, to choose the weights, and {counts['test']:,} test",
             f"Classes: {len(corpus['classes'])}, {negative}",
             f"Left out: {', '.join(f'{n:,} {reason}' for reason, n in left_out.items()) or 'nothing'}",
+            *([ROLES] if corpus.get("roles") else []),
             *corpus["remarks"],
             *dict.fromkeys(row["words"] for row in own if row["words"]),
         ]

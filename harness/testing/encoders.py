@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from harness.contracts import Batch, Capability, Encoder, Reading, SequenceEncoder
 from harness.testing.plugins import ParametersContract, Variant, untouched_streams
-from harness.testing.toys import MENTIONS, WIDTH, learn_directions, toy_reading, toy_vectors
+from harness.testing.toys import MENTIONS, WIDTH, Roles, learn, toy_reading, toy_vectors
 
 CLOSE = 1e-6
 """How far apart single precision may put two ways to one vector."""
@@ -132,13 +132,18 @@ class EncoderContract(ParametersContract):
 
     def test_one_spec_gives_the_same_bits(self, variant: Variant, tmp_path: Path) -> None:
         """Fine-tuned twice from the same streams, it ends with the same weights."""
-        one, two = (learn_directions(self.made(variant), tmp_path, updates=15)[0] for _ in range(2))
+        one, two = (learn(self.made(variant), tmp_path, updates=15)[0] for _ in range(2))
         assert torch.equal(weights_of(one), weights_of(two)), "two runs of one spec ended with different weights"
 
     def test_tells_directions_apart(self, variant: Variant, tmp_path: Path) -> None:
         """'Ada founded Acme' and 'Acme founded Ada', which have the same words, are learned as two relations."""
-        _, accuracy = learn_directions(self.made(variant), tmp_path, updates=150)
+        _, accuracy = learn(self.made(variant), tmp_path, updates=150)
         assert accuracy == 1, f"expected both directions to be learned, but {accuracy:.0%} of the mentions are"
+
+    def test_tells_subject_from_object(self, variant: Variant, tmp_path: Path) -> None:
+        """Where the roles are given, two relations that differ in nothing but who is the subject are learned."""
+        _, accuracy = learn(self.made(variant), tmp_path, updates=150, corpus=Roles)
+        assert accuracy == 1, f"expected both roles to be learned, but {accuracy:.0%} of the mentions are"
 
 
 def near(one: Tensor, other: Tensor) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -11,9 +13,10 @@ from torch import Tensor
 
 from harness.artifacts import Artifact, ArtifactStore
 from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
-from harness.contracts import Corpus, CorpusReader, Encoder, Reading, RelationMention, Span
+from harness.contracts import About, Corpus, CorpusReader, Encoder, Reading, RelationMention, Span
 from harness.datasets import prepared
 from harness.datasets.sources import SourceCorpus, content_digest
+from harness.directions import outputs
 from harness.seeding import numpy_stream, torch_stream
 from harness.specs import CorpusSpec, Training, VectorsSpec
 from harness.training import Examples, FineTuning, Model
@@ -42,10 +45,7 @@ def toy_reading(rows: Sequence[Sequence[int]], vectors: Tensor, longer: int = 0,
 class Directed(CorpusReader):
     """'Ada founded Acme' and 'Acme founded Ada', for every person and company: the same words, the other direction."""
 
-    headline = "accuracy"
-    licence = "MIT, as the harness itself"
-    source = "made by hand"
-    citation = "made by hand"
+    about = About(headline="accuracy", licence="MIT, as the harness itself", source="made by hand", citation="none")
 
     def read(self, folder: Path | None) -> Corpus:
         """All mentions, of one part."""
@@ -59,6 +59,26 @@ class Directed(CorpusReader):
                     yield RelationMention(" ".join(words), words, Span(0, 1), Span(2, 3), f"founded({label})", "train")
 
 
+class Roles(CorpusReader):
+    """'Ada founded Acme' and 'Acme obeys Ada', each with either mention as its subject: two of four classes open."""
+
+    about = About(
+        headline="accuracy", roles=True, licence="MIT, as the harness itself", source="by hand", citation="none"
+    )
+
+    def read(self, folder: Path | None) -> Corpus:
+        """All mentions, of one part."""
+        return Corpus(tuple(self._mentions()))
+
+    def _mentions(self) -> Iterator[RelationMention]:
+        for person, company in itertools.product(PEOPLE, COMPANIES):
+            for words, ruler in (((person, "founded", company), "first"), ((company, "obeys", person), "second")):
+                for head in get_args(Literal["first", "second"]):
+                    label = "rules" if head == ruler else "is-ruled-by"
+                    spans = Span(0, 1), Span(2, 3)
+                    yield RelationMention(f"{' '.join(words)}: {label}", words, *spans, label, "train", head)
+
+
 class ToyVectors(dict[str, Floats]):
     """Word vectors for the harness to look words up in; `vectors` are all of them, (V, D)."""
 
@@ -67,21 +87,24 @@ class ToyVectors(dict[str, Floats]):
         self.vectors: Floats = np.stack(list(words.values()))
 
 
-def learn_directions(encoder: Encoder, folder: Path, updates: int) -> tuple[Model, float]:
-    """Fine-tune `encoder` on all of `Directed`; return the model and its accuracy on the same mentions.
+def learn(encoder: Encoder, folder: Path, updates: int, corpus: type[CorpusReader] = Directed) -> tuple[Model, float]:
+    """Fine-tune `encoder` on all of a toy corpus; return the model and its accuracy on the same mentions.
 
     Features are on for an encoder that has nothing else, and off for all others.
     """
-    mentions, inputs = _directed(folder)
+    mentions, inputs = _prepared(corpus(), folder)
     training = Training(min_updates=updates, max_updates=updates, standardise=type(encoder).standardise)
-    everything = np.arange(len(mentions.tensors["label"]))
+    labels, heads = (mentions.tensors[name].numpy() for name in ("label", "head"))
+    told_apart = outputs(labels, heads, len(mentions.meta["classes"]), None)
+    everything = np.arange(len(labels))
     lengths = reading_lengths(inputs if encoder.size else None, everything)
-    examples = Examples(everything, mentions.tensors["label"].numpy(), lengths)
+    examples = Examples(everything, told_apart.gold, lengths)
     device = torch.device("cpu")
     features = Features(mentions, () if encoder.size else ("lexical",), everything, device)
     entities = torch.randn(len(PEOPLE + COMPANIES), WIDTH, generator=torch_stream("toy entities"))
-    model = Model(encoder, features.size, len(mentions.meta["classes"]), torch_stream("toy classifier"))
-    tuning = FineTuning(model, Inputs(inputs, entities, device) if encoder.size else None, features, training)
+    model = Model(encoder, features.size, len(told_apart.scored), torch_stream("toy classifier"))
+    read = Inputs(inputs, entities, device) if encoder.size else None
+    tuning = FineTuning(model, read, features, training, told_apart.mask(device))
     if training.standardise:
         tuning.standardise(everything, lengths)
 
@@ -92,15 +115,14 @@ def learn_directions(encoder: Encoder, folder: Path, updates: int) -> tuple[Mode
     return model, accuracy(tuning.predict(examples))
 
 
-def _directed(folder: Path) -> tuple[Artifact, Artifact]:
-    """The prepared arrays of `Directed`, with its word and no name in the word vectors."""
-    reader = Directed()
+def _prepared(reader: CorpusReader, folder: Path) -> tuple[Artifact, Artifact]:
+    """The prepared arrays of a toy corpus, with its verbs and no name in the word vectors."""
     corpus = reader.read(None)
     digest = content_digest(corpus)
-    labels, inputs = CorpusSpec("directed", digest, "official", 0, None), VectorsSpec("toy", "toy", "hash")
+    labels, inputs = CorpusSpec("toy", digest, "official", 0, None), VectorsSpec("toy", "toy", "hash")
     store = ArtifactStore(folder)
-    source = SourceCorpus("directed", reader, corpus, digest)
-    words = ToyVectors(founded=np.ones(WIDTH, np.float32))
+    source = SourceCorpus("toy", reader, corpus, reader.about, digest)
+    words = ToyVectors(founded=np.ones(WIDTH, np.float32), obeys=-np.ones(WIDTH, np.float32))
     prepared.ensure(store, labels, inputs, source, lambda: words)
     found = (
         store.read("mentions", prepared.mentions_key(labels)),

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 import harness.testing
 from harness.contracts import (
+    About,
     Batch,
     Capability,
     Corpus,
@@ -369,12 +370,15 @@ def with_first(**changed: Any) -> Mentions:
         (tuple(m for m in TOY if m.label != "no_relation"), "labels_and_parts", "no mention has the negative label"),
         (with_first(part="validation"), "labels_and_parts", "expected the parts train, dev, test, found .'validation'"),
         (with_first(head="third"), "labels_and_parts", "expected head to be first, second or None"),
-        (with_first(first_entity=" "), "entities_are_consistent", "an entity with an empty ID"),
-        (with_first(others=(LinkedMention(0, 2, "x"),)), "entities_are_consistent", "expected spans one after another"),
-        ((*TOY, dataclasses.replace(TOY[0], first_entity="x")), "entities_are_consistent", "are 'x' and 'ada'"),
-        (with_first(parse=dataclasses.replace(TREE, tags=())), "parses_are_trees", r"4 tokens, but \[0, 4, 4\] tags"),
-        (with_first(parse=dataclasses.replace(TREE, heads=(-1, -1, 1, 1))), "parses_are_trees", "one root, found 2"),
-        (with_first(parse=dataclasses.replace(TREE, heads=(1, -1, 3, 2))), "parses_are_trees", r"the tokens \[2, 3\]"),
+        (with_first(first_entity=" "), "entities_stand_apart", "an entity with an empty ID"),
+        (with_first(others=(LinkedMention(0, 2, "x"),)), "entities_stand_apart", "expected spans one after another"),
+        (
+            with_first(parse=dataclasses.replace(TREE, tags=())),
+            "parses_are_trees",
+            "used if it is not as long as its sentence",
+        ),
+        (with_first(parse=dataclasses.replace(TREE, heads=(4, -1, 1, 1))), "parses_are_trees", "a head outside the"),
+        (with_first(parse=dataclasses.replace(TREE, heads=(1, -1, 3, 2))), "parses_are_trees", "it has a cycle"),
     ],
 )
 def test_a_broken_corpus_is_told(mentions: Mentions, promise: str, told: str, tmp_path: Path) -> None:
@@ -386,15 +390,22 @@ def test_a_broken_corpus_is_told(mentions: Mentions, promise: str, told: str, tm
         check(CorpusContract, Broken, promise, tmp_path)
 
 
+def saying(**changed: Any) -> About:
+    """What the toy declares, something of it changed."""
+    return dataclasses.replace(toy.Toy.about, **changed)
+
+
 @pytest.mark.parametrize(
     ("attributes", "told"),
     [
-        ({"headline": "f1"}, "`headline` must be one of accuracy, .*, found 'f1'"),
-        ({"licence": " "}, "`licence` must not be empty"),
-        ({"source": None}, "`source` must be set to a string, found None"),
-        ({"negative_label": ""}, "`negative_label` is ''"),
+        ({"about": None}, "`about` must be set to an About, found None"),
+        ({"about": saying(headline="f1")}, "`headline` must be one of accuracy, .*, found 'f1'"),
+        ({"about": saying(licence=" ")}, "`licence` must not be empty"),
+        ({"about": saying(source=None)}, "`source` must be set to a string, found None"),
+        ({"about": saying(negative_label="")}, "`negative_label` is ''"),
+        ({"about": saying(oddities="many")}, "`oddities` must be a tuple, found 'many'"),
         ({"files": "toy.txt"}, "`files` must be a tuple"),
-        ({"files": ("../toy.txt",)}, "paths below a data folder"),
+        ({"files": ("../toy.txt",)}, "paths below the corpus's folder"),
     ],
 )
 def test_a_corpus_that_says_too_little_is_told(attributes: dict[str, Any], told: str, tmp_path: Path) -> None:
@@ -428,9 +439,9 @@ def test_a_text_with_overlapping_mentions_is_told(tmp_path: Path) -> None:
 
 def test_a_corpus_that_is_not_here_is_skipped_with_what_is_missing(tmp_path: Path) -> None:
     class Absent(toy.Toy):
-        files = ("nowhere/to/be/found.txt",)
+        files = ("to/be/found.txt",)
 
-    with pytest.raises(pytest.skip.Exception, match=r"expected nowhere/to/be/found\.txt below one of"):
+    with pytest.raises(pytest.skip.Exception, match=r"expected Absent/to/be/found\.txt below one of"):
         check(CorpusContract, Absent, "labels_and_parts", tmp_path)
     check(CorpusContract, Absent, "says_what_it_is", tmp_path)
 

@@ -10,7 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from harness.contracts import Corpus, CorpusReader, LinkedMention, LinkedSentence, Parse, Part, RelationMention, Span
+from harness.contracts import (
+    About,
+    Corpus,
+    CorpusReader,
+    LinkedMention,
+    LinkedSentence,
+    Parse,
+    Part,
+    RelationMention,
+    Span,
+)
 
 WRITTEN = """
 train founded(e1,e2) [Ada] founded [Acme] .
@@ -39,12 +49,14 @@ PARTS: dict[str, Part] = {name: name for name in get_args(Part)}
 class Toy(CorpusReader):
     """Eighteen mentions."""
 
-    negative_label = "no_relation"
-    headline = "micro_f1_positive"
-    licence = "MIT, as the harness itself"
-    source = "made by hand"
-    citation = "made by hand"
-    notice = "A toy."
+    about = About(
+        headline="micro_f1_positive",
+        negative_label="no_relation",
+        licence="MIT, as the harness itself",
+        source="made by hand",
+        citation="made by hand",
+        notice="A toy.",
+    )
 
     def read(self, folder: Path | None) -> Corpus:
         return Corpus(tuple(_mention(number, *line.split(" ", 2)) for number, line in enumerate(_lines())))
