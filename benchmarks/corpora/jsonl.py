@@ -1,0 +1,171 @@
+"""Your own corpus as JSON lines, one mention a line: the schema is mention.schema.json beside this file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from harness.collection import (
+    PARTS,
+    Collection,
+    UnusableError,
+    has,
+    number,
+    optional_text,
+    part_of,
+    shown,
+    text,
+    texts,
+    wholes,
+)
+from harness.contracts import About, Corpus, CorpusReader, LinkedMention, Parse, Part, Place, RelationMention, Span
+from harness.errors import DataError, unknown
+from harness.parameters import coerce
+from harness.text_files import files_of, find, json_lines, read_json, stem
+
+HEADS: dict[str, Literal["first", "second"]] = {"first": "first", "second": "second"}
+
+
+class JsonLines(CorpusReader):
+    """A folder with mentions.jsonl, or with train.jsonl, dev.jsonl and test.jsonl; a path may name one such file, too.
+
+    A line has ``tokens``, the two spans ``first`` and ``second`` in text order (``[start, end]``, the end exclusive)
+    and ``label``; it may have ``id``, ``part`` (else the file's name says it, else it is train), ``head`` (which
+    mention is the subject), ``first_entity`` and ``second_entity``, ``others`` (further mentions,
+    ``[start, end, entity]``), ``agreement``, ``tags`` with ``heads`` (-1 is the root) and dependency ``labels``.
+
+    What the lines can't say stands in corpus.json beside them: fields of `About`, such as ``negative_label`` and
+    ``headline``; and, of a corpus that was converted, ``left_out`` and ``remarks``.
+    """
+
+    optional_files = ("mentions.jsonl", "train.jsonl", "dev.jsonl", "test.jsonl")
+    takes_path = True
+    about = About(headline="micro_f1_positive")
+
+    def read(self, path: Path | None) -> Corpus:
+        assert path is not None
+        collection = Collection()
+        for file in files_of(path, self.optional_files):
+            for place, example in json_lines(file):
+                with collection.example(place):
+                    collection.add(_mention(example, place, PARTS.get(stem(file), "train"), collection))
+        corpus = collection.corpus()
+        roles = any(mention.head for mention in corpus.mentions)
+        bare = next((mention for mention in corpus.mentions if mention.head is None), None)
+        if roles and bare is not None:
+            raise DataError(f"{path}: expected 'head' in every line or in none, found none for {bare.identifier}")
+        about, left_out, remarks = _declared(find(path if path.is_dir() else path.parent, "corpus.json"))
+        return dataclasses.replace(
+            corpus,
+            left_out=dict(Counter(left_out) + Counter(corpus.left_out)),
+            remarks=tuple(dict.fromkeys((*remarks, *corpus.remarks))),
+            about=dataclasses.replace(about, roles=roles),
+        )
+
+    def write(self, corpus: Corpus, about: About, folder: Path) -> None:
+        declared = dataclasses.asdict(about)
+        declared |= {"left_out": dict(corpus.left_out), "remarks": list(corpus.remarks)}
+        (folder / "corpus.json").write_text(json.dumps(declared, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with (folder / "mentions.jsonl").open("w", encoding="utf-8") as file:
+            for mention in corpus.mentions:
+                file.write(json.dumps(_line(mention), ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def _mention(example: Any, place: Place, part: Part, collection: Collection) -> RelationMention:
+    head = optional_text(example, "head")
+    if head is not None and head not in HEADS:
+        raise UnusableError("a field 'head' that is neither first nor second", repr(head))
+    first, second = (_span(example, name) for name in ("first", "second"))
+    if second < first:
+        raise UnusableError("spans that are not in text order", f"{tuple(first)} and {tuple(second)}")
+    return RelationMention(
+        identifier=optional_text(example, "id") or f"{stem(place.file)}-{place.line}",
+        tokens=texts(example, "tokens"),
+        first=first,
+        second=second,
+        label=text(example, "label"),
+        part=part_of(text(example, "part")) if has(example, "part") else part,
+        head=HEADS[head] if head else None,
+        first_entity=optional_text(example, "first_entity"),
+        second_entity=optional_text(example, "second_entity"),
+        others=_others(example),
+        parse=_parse(example, collection),
+        agreement=number(example, "agreement", 0, 1) if has(example, "agreement") else None,
+    )
+
+
+def _span(example: Any, name: str) -> Span:
+    places = wholes(example, name)
+    if len(places) != 2:
+        raise UnusableError(f"a field '{name}' that is not [start, end]", shown(list(places)))
+    return Span(*places)
+
+
+def _others(example: Any) -> tuple[LinkedMention, ...]:
+    if not has(example, "others"):
+        return ()
+    others = example["others"]
+    for other in others if isinstance(others, list) else [None]:
+        if not (
+            isinstance(other, list) and [type(value) for value in other] == [int, int, str] and str(other[2]).strip()
+        ):
+            raise UnusableError("a field 'others' that is not a list of [start, end, entity]", shown(others))
+    return tuple(LinkedMention(*other) for other in others)
+
+
+def _parse(example: Any, collection: Collection) -> Parse | None:
+    if not has(example, "heads"):
+        if has(example, "tags") or has(example, "labels"):
+            collection.remark("tags or labels without heads, which are not used")
+        return None
+    heads = wholes(example, "heads")
+    labels = texts(example, "labels") if has(example, "labels") else None
+    return Parse(texts(example, "tags"), heads, labels or tuple("root" if head < 0 else "dep" for head in heads))
+
+
+def _line(mention: RelationMention) -> dict[str, Any]:
+    """The line of a mention, fields that are null left out."""
+    parse = mention.parse
+    fields = {
+        "id": mention.identifier,
+        "tokens": mention.tokens,
+        "first": mention.first,
+        "second": mention.second,
+        "label": mention.label,
+        "part": mention.part,
+        "head": mention.head,
+        "first_entity": mention.first_entity,
+        "second_entity": mention.second_entity,
+        "others": mention.others or None,
+        "agreement": mention.agreement,
+        "tags": parse.tags if parse else None,
+        "heads": parse.heads if parse else None,
+        "labels": parse.labels if parse else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _declared(file: Path | None) -> tuple[About, Mapping[str, int], tuple[str, ...]]:
+    """What corpus.json says of the corpus, what it counts as left out, and its remarks."""
+    declared = read_json(file) if file else {}
+    if not isinstance(declared, dict):
+        raise DataError(f"{file}: expected a JSON object, found {shown(declared)}")
+    left_out = declared.pop("left_out", {})
+    if not isinstance(left_out, dict) or not all(type(count) is int and count > 0 for count in left_out.values()):
+        raise DataError(f"{file}, 'left_out': expected a count above 0 for each reason, found {shown(left_out)}")
+    hints = get_type_hints(About) | {"remarks": tuple[str, ...]}
+    values: dict[str, Any] = {"headline": JsonLines.about.headline}
+    for name, value in declared.items():
+        if name not in hints:
+            raise DataError(f"{file}: {unknown('field', name, hints)}")
+        try:
+            values[name] = coerce(value, hints[name])
+        except ValueError as error:
+            raise DataError(f"{file}, '{name}': {error}") from error
+    remarks = values.pop("remarks", ())
+    values["negative_label"] = values.get("negative_label") or None
+    return About(**values), left_out, remarks
