@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -42,6 +43,13 @@ EXAMPLES = {
   python -m harness records list --grid kbp37
   python -m harness records show 3fa2
   python -m harness records import results/kbp37""",
+    "data": """
+  python -m harness data list
+  python -m harness data fetch kbp37
+  python -m harness data check mydata
+  python -m harness data check mydata --reader tacred --parameter negative_label=Other --strict
+  python -m harness data show kbp37 --n 5
+  python -m harness data convert kbp37 --to jsonl""",
     "sync": """
   python -m harness sync --grid kbp37
   python -m harness sync --grid kbp37 --mlflow-uri http://127.0.0.1:5000""",
@@ -106,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
             default="missing",
             help="what to run besides the runs without a record: nothing (default), the failed, the stale, all",
         )
+        made.add_argument("--strict", action="store_true", help="an example of a corpus that can't be used is an error")
         made.add_argument(
             "--workers", type=_count_or_none, metavar="N", help="processes; 0: in this one (default: cores)"
         )
@@ -139,6 +148,8 @@ def _parser() -> argparse.ArgumentParser:
         _home(part)
         part.set_defaults(verb=f"records {name}")
 
+    _data(_verb(verbs, "data", "list, fetch, check, show or convert corpora"))
+
     sync = _verb(verbs, "sync", "bring MLflow up to date with the records")
     _home(sync)
     _results(sync)
@@ -154,6 +165,37 @@ def _parser() -> argparse.ArgumentParser:
     _home(doctor)
     _mlflow(doctor)
     return parser
+
+
+def _data(parser: argparse.ArgumentParser) -> None:
+    """The verbs of `data`."""
+    which = parser.add_subparsers(metavar="list|fetch|check|show|convert", required=True)
+    lines = {
+        "list": "every corpus that is known, and whether it is here",
+        "fetch": "download a corpus's files; each is checked, and a broken download goes on where it stopped",
+        "check": "all that is wrong with a corpus, by reason, with file and line; and what it holds",
+        "show": "some mentions as the encoders read them",
+        "convert": "write a corpus in another format, and read it back",
+    }
+    made = {name: which.add_parser(name, help=line, description=f"{line}.") for name, line in lines.items()}
+    for name, part in made.items():
+        _home(part)
+        part.set_defaults(verb=f"data {name}")
+        if name in ("check", "show", "convert"):
+            part.add_argument("corpus", metavar="NAME|PATH", help="a corpus's name, or a file or folder of your own")
+            part.add_argument("--reader", metavar="NAME", help="the format of PATH (default: recognised by its files)")
+            part.add_argument(
+                "--parameter", action="append", type=_parameter, metavar="KEY=VALUE", help="a parameter of the reader"
+            )
+            part.add_argument("--strict", action="store_true", help="an example that can't be used is an error")
+    made["fetch"].add_argument("name", metavar="NAME")
+    made["fetch"].add_argument("--to", type=Path, metavar="DIR", help="the data folder (default: the home's data)")
+    made["check"].add_argument("--all", action="store_true", help="every fault, and not the first of each kind")
+    made["check"].add_argument("--format", choices=("text", "json"), default="text", help="(default: text)")
+    made["show"].add_argument("--n", type=_count, default=5, metavar="N", help="mentions (default: 5)")
+    made["show"].add_argument("--part", choices=("train", "dev", "test"), help="only of this published part")
+    made["convert"].add_argument("--to", required=True, metavar="FORMAT", help="such as jsonl")
+    made["convert"].add_argument("--out", type=Path, metavar="DIR", help="(default: NAME-FORMAT in the home's data)")
 
 
 def _verb(verbs: Verbs, name: str, line: str) -> argparse.ArgumentParser:
@@ -199,6 +241,16 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _parameter(text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found '{text}'")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
 def _count_or_none(text: str) -> int:
     return 0 if text == "0" else _count(text)
 
@@ -220,6 +272,16 @@ def _carry_out(asked: argparse.Namespace) -> int:
             from harness.commands.look import records_show as verb
         case "records import":
             from harness.commands.look import records_import as verb
+        case "data list":
+            from harness.commands.data import listed as verb
+        case "data fetch":
+            from harness.commands.data import fetched as verb
+        case "data check":
+            from harness.commands.data import check as verb
+        case "data show":
+            from harness.commands.data import show as verb
+        case "data convert":
+            from harness.commands.data import convert as verb
         case "sync":
             from harness.commands.track import sync as verb
         case "ui":

@@ -40,6 +40,12 @@ LIBRARIES = {
     "matplotlib": ("harness.report",),
     "pandas": ("harness.report",),
     "pytest": ("harness.testing",),
+    "pooch": ("harness.datasets.fetching",),
+    "requests": ("harness.datasets.fetching",),
+    "urllib3": ("harness.datasets.fetching",),
+    "tqdm": ("harness.datasets.fetching",),
+    "nltk": ("benchmarks.corpora",),
+    "jsonschema": (),
     "sklearn": (),
 }
 """The rooms, with those below them, that may import a library."""

@@ -1,0 +1,170 @@
+"""`data`: what corpora there are, fetching them, checking, showing and converting them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from harness import features, registry
+from harness.contracts import CorpusReader, RelationMention
+from harness.datasets import checking
+from harness.datasets.sources import (
+    DATA_VARIABLE,
+    Request,
+    SourceCorpus,
+    content_digest,
+    data_folders,
+    find_folder,
+    find_path,
+    parses_digest,
+    read_corpus,
+    recognise,
+)
+from harness.errors import DataError, HarnessError
+from harness.readings import reading
+
+FAULTS = 3
+"""Places that `check` shows of each kind of fault, without --all."""
+
+
+def listed(asked: argparse.Namespace) -> int:
+    """Every corpus that is known: where it is, or how to get it; then where it was looked for."""
+    broken = 0
+    for name in registry.origins("corpus"):
+        try:
+            kind: type[CorpusReader] = registry.load("corpus", name)
+            print(f"{name:18} {_state(kind, name, asked.home)}")
+        except HarnessError as error:
+            broken += 1
+            print(f"{name:18} broken: {error}")
+    folders = ", ".join(map(str, data_folders(asked.home)))
+    print(f"looked for in folders of these names below: {folders} ({DATA_VARIABLE} names more, separated by :)")
+    return 1 if broken else 0
+
+
+def _state(kind: type[CorpusReader], name: str, home: Path) -> str:
+    own = f"reads your own: {{name = '{name}', path = 'mydata'}}"
+    if not kind.files:
+        return own if kind.takes_path else "is made by the harness"
+    try:
+        return f"is here: {find_folder(kind, name, home)}"
+    except DataError:
+        get = f"python -m harness data fetch {name}" if kind.downloads else f"get it from {kind.about.source}"
+        expected = ", ".join(f"{name.replace('-', '_')}/{file}" for file in kind.files)
+        return f"is not here: expected {expected}; {get}" + (f"; {own}" if kind.optional_files else "")
+
+
+def fetched(asked: argparse.Namespace) -> int:
+    """Bring a corpus's files, checked, into a data folder."""
+    from harness.datasets.fetching import fetch
+
+    kind: type[CorpusReader] = registry.load("corpus", asked.name)
+    parent = data_folders(asked.home)[-1] if asked.to is None else asked.to
+    folder = parent / asked.name.replace("-", "_")
+    fetch(kind, asked.name, folder, lambda line: print(line, file=sys.stderr), sys.stderr.isatty())
+    print(f"{asked.name} is in {folder}. Licence: {kind.about.licence}. Cite: {kind.about.citation}")
+    if parent not in data_folders(asked.home):
+        print(f"The harness finds it once {DATA_VARIABLE} names {parent}")
+    return 0
+
+
+def check(asked: argparse.Namespace) -> int:
+    """All that is wrong with a corpus, by reason, with file and line; and what it holds. 1 where something is wrong."""
+    report = checking.check(_read(asked))
+    if asked.format == "json":
+        print(json.dumps(report, indent=1, ensure_ascii=False))
+    else:
+        print(checking.told(report, None if asked.all else FAULTS))
+    return 1 if report["faults"] else 0
+
+
+def show(asked: argparse.Namespace) -> int:
+    """Mentions of a corpus, at even distances, as the encoders read them."""
+    source = _read(asked)
+    mentions = [m for m in source.corpus.mentions if asked.part in (None, m.part)]
+    if not mentions:
+        raise DataError(f"corpus '{source.name}' has no mentions in {asked.part}; expected another --part")
+    chosen = np.unique(np.linspace(0, len(mentions) - 1, asked.n).round().astype(int))
+    print("\n\n".join("\n".join(_card(mentions[at])) for at in chosen))
+    return 0
+
+
+def _card(mention: RelationMention) -> Iterator[str]:
+    subject = f", subject: the {mention.head} mention" if mention.head else ""
+    yield f"{mention.identifier} ({mention.part}): {mention.label}{subject}"
+    opens = {mention.first.start: "[1 ", mention.second.start: "[2 "} | {o.start: "[" for o in mention.others}
+    closes = {mention.first.end, mention.second.end} | {other.end for other in mention.others}
+    words = (f"{opens.get(at, '')}{t}{']' if at + 1 in closes else ''}" for at, t in enumerate(mention.tokens))
+    yield f"  sentence   {' '.join(words)}"
+    tokens = [f"<{token.entity}>" if token.entity is not None else token.words[0] for token in reading(mention)]
+    yield f"  reading 1  {' '.join(tokens)}"
+    yield f"  reading 2  {' '.join(reversed(tokens))}"
+    for group in features.GROUPS:
+        yield f"  {group:10} {' | '.join(features.features(mention, group))}"
+    if mention.parse:
+        yield f"  tags       {' '.join(mention.parse.tags)}"
+    if mention.agreement is not None:
+        yield f"  agreement  {mention.agreement:g}"
+
+
+def convert(asked: argparse.Namespace) -> int:
+    """Write a corpus in another format, and read it back: the command fails where that is another corpus."""
+    writer: CorpusReader = registry.load("corpus", asked.to)()
+    source = _read(asked)
+    folder: Path = asked.out or data_folders(asked.home)[-1] / f"{source.name}-{asked.to}"
+    if folder.exists():
+        raise DataError(f"{folder} is there already; move it away, or choose another folder with --out")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+        try:
+            writer.write(source.corpus, source.about, unfinished)
+            _compare(source, read_corpus(Request(asked.to, (), str(unfinished.resolve())), asked.home))
+            unfinished.chmod(0o755)  # mkdtemp's folders are for one user alone
+            os.rename(unfinished, folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except NotImplementedError as error:
+        raise DataError(f"--to {asked.to}: expected a format that holds every corpus, {_formats()}") from error
+    except OSError as error:
+        raise DataError(f"can't write {folder}: {error.strerror or error}; choose another folder with --out") from error
+    print(f"{len(source.corpus.mentions):,} mentions of {source.name} are in {folder}, and were read back the same")
+    return 0
+
+
+def _formats() -> str:
+    """The formats that hold every corpus."""
+    kinds = {name: registry.load("corpus", name) for name in registry.origins("corpus")}
+    able = [name for name, kind in kinds.items() if kind.write is not CorpusReader.write]
+    return f"such as {', '.join(able)}"
+
+
+def _compare(source: SourceCorpus, written: SourceCorpus) -> None:
+    for what, one, other in (
+        ("mentions", source.digest, content_digest(written.corpus)),
+        ("parses", parses_digest(source.corpus), parses_digest(written.corpus)),
+        ("counts of what is left out", dict(source.corpus.left_out), dict(written.corpus.left_out)),
+        ("declarations", source.about, written.about),
+    ):
+        if one != other:
+            raise DataError(f"corpus '{source.name}' was not read back the same: its {what} became others")
+
+
+def _read(asked: argparse.Namespace) -> SourceCorpus:
+    """The corpus of a name, or of a path with the reader named or recognised."""
+    parameters = tuple(asked.parameter or ())
+    if asked.corpus in registry.origins("corpus") and asked.reader is None:
+        return read_corpus(Request(asked.corpus, parameters, None, asked.strict), asked.home)
+    path = find_path(asked.corpus, asked.home)
+    reader = asked.reader or recognise(path)
+    source = read_corpus(Request(reader, parameters, str(path), asked.strict), asked.home)
+    name = path.name if path.is_dir() else path.name.partition(".")[0]
+    return SourceCorpus(name or reader, source.reader, source.corpus, source.about, source.digest)

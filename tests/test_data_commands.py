@@ -1,0 +1,341 @@
+"""`python -m harness data ...`, as it is typed: what it prints, where it fails, its exit codes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import main
+
+Printed = Callable[[], tuple[str, str]]
+
+
+def examples(count: int = 12, **changed: Any) -> list[dict[str, Any]]:
+    """TACRED-like examples, of two relations and none."""
+    return [
+        {
+            "id": f"e{at}",
+            "token": [f"Ann{at}", "runs", "the", "Acme", "."],
+            "subj_start": 0, "subj_end": 0, "obj_start": 3, "obj_end": 3,
+            "relation": ("head", "owner", "no_relation")[at % 3],
+        } | changed
+        for at in range(count)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder with `mydata`, and no data of anybody else's."""
+    monkeypatch.delenv("HARNESS_DATA", raising=False)
+    monkeypatch.delenv("HARNESS_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mydata").mkdir()
+    (tmp_path / "mydata" / "train.json").write_text(json.dumps(examples()))
+    return tmp_path
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
+    """What was printed since the last call: out, err."""
+
+    def read() -> tuple[str, str]:
+        found = capsys.readouterr()
+        return found.out, found.err
+
+    return read
+
+
+def data(*arguments: str) -> int:
+    return main(["data", *arguments])
+
+
+# list
+
+
+def test_list_tells_what_is_here_and_how_to_get_the_rest(folder: Path, printed: Printed) -> None:
+    (folder / ".harness" / "data" / "kbp37").mkdir(parents=True)
+    for part in ("train", "dev", "test"):
+        (folder / ".harness" / "data" / "kbp37" / f"{part}.txt").write_text("x")
+    assert data("list") == 0
+    out, _ = printed()
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert lines["kbp37"].endswith("is here: .harness/data/kbp37")
+    assert lines["synthetic"].endswith("is made by the harness")
+    assert lines["jsonl"].endswith("reads your own: {name = 'jsonl', path = 'mydata'}")
+    assert "is not here: expected fewrel/val_wiki.json" in lines["fewrel"]
+    assert "python -m harness data fetch fewrel" in lines["fewrel"]
+    assert "get it from https://catalog.ldc.upenn.edu/LDC2018T24" in lines["tacred"]
+    assert lines["looked"].startswith("looked for in folders of these names below: .harness/data (HARNESS_DATA ")
+
+
+def test_list_goes_on_behind_a_broken_reader(folder: Path, printed: Printed, make_plugin: Callable[..., Path]) -> None:
+    make_plugin("corpus", "broken", "import nowhere_at_all\nclass Broken: ...")
+    assert data("list") == 1
+    out, _ = printed()
+    assert "broken: ModuleNotFoundError: No module named 'nowhere_at_all'" in out
+    assert "synthetic" in out
+
+
+# check
+
+
+def test_check_finds_the_reader_and_nothing_wrong(folder: Path, printed: Printed) -> None:
+    assert data("check", "mydata") == 0
+    out, _ = printed()
+    assert out.startswith("mydata: 12 mentions of 3 classes, 12 train, 0 dev, 0 test\n")
+    assert out.endswith("Left out: nothing\n")
+    assert data("check", "mydata/train.json", "--reader", "tacred") == 0
+    assert printed()[0].startswith("train: 12 mentions")
+
+
+def test_check_tells_every_fault_and_exits_with_1(folder: Path, printed: Printed) -> None:
+    bad = examples(5, id="x", subj_end=7) + examples(1, id="y", relation=None)
+    (folder / "mydata" / "dev.json").write_text(json.dumps(bad, indent=1))
+    assert data("check", "mydata") == 1
+    out, _ = printed()
+    assert "  5: a span outside the sentence\n    mydata/dev.json, line 2, example 1: (0, 8) of 5 tokens\n" in out
+    assert "    and 2 more; --all shows them" in out
+    assert "  1: a field 'relation' that is not a string\n    mydata/dev.json, line " in out
+    assert data("check", "mydata", "--all") == 1
+    assert printed()[0].count("(0, 8) of 5 tokens") == 5
+    assert data("check", "mydata", "--strict") == 2
+    _, err = printed()
+    assert err.startswith(
+        "harness: corpus 'tacred' in mydata: strictly, expected no example that can't be used, found 6:"
+    )
+    assert "  and 1 more" in err
+
+
+def test_check_as_json(folder: Path, printed: Printed) -> None:
+    assert data("check", "mydata", "--format", "json") == 0
+    report = json.loads(printed()[0])
+    assert report["mentions"] == {"train": 12, "dev": 0, "test": 0}
+    assert report["faults"] == []
+
+
+def test_parameters_of_the_reader_are_given_as_key_and_value(folder: Path, printed: Printed) -> None:
+    assert data("check", "mydata", "--parameter", "negative_label=owner") == 0
+    assert "negative class owner" in printed()[0]
+    assert data("check", "mydata", "--parameter", "negative_label=") == 0
+    assert "negative class none" in printed()[0]
+    assert data("check", "mydata", "--parameter", "negative_label=Other") == 2
+    assert "expected the negative class 'Other' among the labels, found 'head', 'owner'" in printed()[1]
+    assert data("check", "mydata", "--parameter", "min_agreement=1") == 2
+    assert "corpus 'tacred': no parameter 'min_agreement'; Known: negative_label" in printed()[1]
+    with pytest.raises(SystemExit, match="2"):
+        data("check", "mydata", "--parameter", "negative_label")
+    assert "expected KEY=VALUE, found 'negative_label'" in printed()[1]
+
+
+def _cut(folder: Path) -> None:
+    packed = gzip.compress((folder / "train.json").read_bytes())
+    (folder / "train.json").unlink()
+    (folder / "train.json.gz").write_bytes(packed[: len(packed) // 2])
+
+
+BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "truncated JSON": (
+        lambda f: (f / "train.json").write_text(json.dumps(examples())[:-30]),
+        "mydata/train.json, line 1: expected example 12 as JSON, found a fault: ",
+    ),
+    "no list": (
+        lambda f: (f / "train.json").write_text('{"a": 1}'),
+        "mydata/train.json, line 1: expected a JSON list that opens with [, found '{\"a\": 1}'",
+    ),
+    "a file of 0 bytes": (
+        lambda f: (f / "train.json").write_text(""),
+        "mydata/train.json: expected examples, found an empty file",
+    ),
+    "Latin-1": (
+        lambda f: (f / "train.json").write_bytes(json.dumps(examples()).replace("Ann1", "Zoë").encode("latin-1")),
+        "mydata/train.json, line 1: expected UTF-8 text, found the byte 0xeb",
+    ),
+    "a gzip cut in the middle": (_cut, "mydata/train.json.gz: can't be read to its end: "),
+    "two files of one name": (
+        lambda f: (f / "train.json.gz").write_bytes(gzip.compress(b"[]")),
+        "mydata: expected one file train.json, found train.json and train.json.gz; keep one of them",
+    ),
+    "no example": (
+        lambda f: (f / "train.json").write_text("[]"),
+        "corpus 'tacred' in mydata: expected mentions of at least two classes, found 0 mentions of none",
+    ),
+    "a folder in place of the file": (
+        lambda f: ((f / "train.json").unlink(), (f / "train.json").mkdir()),
+        "mydata/train.json: expected a file, found a folder",
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_file_that_cannot_be_read_is_told_without_a_traceback(folder: Path, printed: Printed, broken: str) -> None:
+    spoil, told = BROKEN[broken]
+    spoil(folder / "mydata")
+    assert data("check", "mydata", "--reader", "tacred") == 2
+    out, err = printed()
+    assert out == ""
+    assert err.startswith(f"harness: {told}")
+    assert "Traceback" not in err
+
+
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(folder: Path, printed: Printed) -> None:
+    assert data("check", "mydata") == 0
+    before = printed()
+    text = json.dumps(examples(), indent=2).replace("\n", "\r\n")
+    (folder / "mydata" / "train.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert data("check", "mydata") == 0
+    assert printed() == before
+
+
+def test_what_is_nowhere_or_of_no_known_format_is_told(folder: Path, printed: Printed) -> None:
+    assert data("check", "nowhere") == 2
+    assert printed()[1] == "harness: there is no nowhere: looked for nowhere, .harness/data/nowhere\n"
+    (folder / "strange").mkdir()
+    assert data("check", "strange") == 2
+    told = "expected the files of one corpus or format, found the files of none. Say which: --reader NAME"
+    assert printed()[1] == f"harness: strange: {told}\n"
+    (folder / "mydata" / "train.jsonl").write_text("{}")
+    assert data("check", "mydata") == 2
+    assert "found what may be jsonl or tacred. Say which: --reader NAME" in printed()[1]
+    assert data("check", "mydata", "--reader", "tacret") == 2
+    assert "no corpus 'tacret'; did you mean 'tacred'?" in printed()[1]
+    assert data("check", "synthetic", "--reader", "tacred") == 2
+    assert "there is no synthetic: looked for synthetic" in printed()[1]
+
+
+# show
+
+
+def test_show_prints_mentions_as_they_are_read(folder: Path, printed: Printed) -> None:
+    (folder / "mydata" / "train.json").write_text(json.dumps([
+        {"id": "a", "token": ["Acme", ",", "of", "Oslo", ",", "hired", "Ann", "Lee"], "relation": "head",
+         "subj_start": 6, "subj_end": 7, "obj_start": 0, "obj_end": 0,
+         "stanford_pos": ["NNP"] * 8, "stanford_head": [6, 1, 4, 1, 1, 0, 8, 6]},
+        *examples(8),
+    ]))  # fmt: skip
+    assert data("show", "mydata", "--n", "1") == 0
+    assert printed()[0] == (
+        "a (train): head, subject: the second mention\n"
+        "  sentence   [1 Acme] , of Oslo , hired [2 Ann Lee]\n"
+        "  reading 1  <acme> , of Oslo , hired <ann lee>\n"
+        "  reading 2  <ann lee> hired , Oslo of , <acme>\n"
+        "  lexical    hw1=Acme | hw2=Lee | hw12=Acme Lee | m1=Acme | m2=Ann | m2=Lee | between=, | between=of | "
+        "between=Oslo | between=hired | bigram=, of | bigram=of Oslo | bigram=Oslo , | bigram=, hired | first=, | "
+        "last=hired\n"
+        "  collocations c1(-1,-1)=<boundary> | c1(1,1)=, | c1(-2,-1)=<boundary> <boundary> | "
+        "c1(-1,1)=<boundary> Acme , | c1(1,2)=, of | c2(-1,-1)=Ann | c2(1,1)=<boundary> | c2(-2,-1)=hired Ann | "
+        "c2(-1,1)=Ann Lee <boundary> | c2(1,2)=<boundary> <boundary>\n"
+        "  tags       NNP NNP NNP NNP NNP NNP NNP NNP\n"
+    )
+
+
+def test_show_takes_mentions_from_all_of_the_corpus_or_of_a_part(folder: Path, printed: Printed) -> None:
+    assert data("show", "synthetic", "--n", "3") == 0
+    shown = [line.split(":")[0] for line in printed()[0].splitlines() if line and not line.startswith(" ")]
+    assert shown == ["train-0000 (train)", "train-2000 (train)", "test-0799 (test)"]
+    assert data("show", "synthetic", "--n", "2", "--part", "dev") == 0
+    assert "dev-0000 (dev)" in printed()[0]
+    assert data("show", "mydata", "--part", "test") == 2
+    assert "corpus 'mydata' has no mentions in test; expected another --part" in printed()[1]
+    assert data("show", "mydata", "--n", "100") == 0
+    assert printed()[0].count("subject: the first mention") == 12
+
+
+# convert
+
+
+def test_convert_writes_what_reads_back_the_same(folder: Path, printed: Printed) -> None:
+    assert data("convert", "synthetic", "--to", "jsonl") == 0
+    written = ".harness/data/synthetic-jsonl"
+    assert printed()[0] == f"4,000 mentions of synthetic are in {written}, and were read back the same\n"
+    assert sorted(os.listdir(written)) == ["corpus.json", "mentions.jsonl"]
+    assert data("check", written) == 0
+    assert data("convert", "mydata", "--to", "jsonl", "--out", "mine/lines") == 0
+    assert "12 mentions of mydata are in mine/lines" in printed()[0]
+    assert data("check", "mine/lines") == 0
+    assert "negative class no_relation; subject and object given" in printed()[0]
+
+
+def test_convert_overwrites_nothing_and_leaves_nothing_half_done(
+    folder: Path, printed: Printed, make_plugin: Callable[..., Path]
+) -> None:
+    assert data("convert", "mydata", "--to", "jsonl", "--out", "mydata") == 2
+    assert printed()[1] == "harness: mydata is there already; move it away, or choose another folder with --out\n"
+    assert data("convert", "mydata", "--to", "kbp37", "--out", "other") == 2
+    assert printed()[1] == ("harness: --to kbp37: expected a format that holds every corpus, such as jsonl\n")
+    assert data("convert", "mydata", "--to", "jsonl", "--out", "mydata/train.json/x") == 2
+    assert "can't write mydata/train.json/x: File exists; choose another folder with --out" in printed()[1]
+    make_plugin("corpus", "forgetful", """
+        from benchmarks.corpora.jsonl import JsonLines as _JsonLines
+        from harness.contracts import Corpus
+
+        class Forgetful(_JsonLines):
+            def write(self, corpus, about, folder):
+                super().write(Corpus(corpus.mentions[1:]), about, folder)
+        """)  # fmt: skip
+    assert data("convert", "mydata", "--to", "forgetful", "--out", "other") == 2
+    assert printed()[1] == "harness: corpus 'mydata' was not read back the same: its mentions became others\n"
+    assert sorted(os.listdir(folder)) == ["distributions", "mydata"]
+
+
+# fetch
+
+
+@pytest.fixture
+def served(folder: Path, make_plugin: Callable[..., Path]) -> Iterator[str]:
+    """A corpus `remote` whose one file is served on loopback."""
+    content = json.dumps(examples()).encode()
+    site = folder / "site"
+    site.mkdir()
+    (site / "train.json").write_bytes(content)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    make_plugin("corpus", "remote", f"""
+        from benchmarks.corpora.tacred import Tacred as _Tacred
+        from harness.contracts import About, Download
+
+        class Remote(_Tacred):
+            downloads = (Download("http://127.0.0.1:{server.server_port}/train.json",
+                                  {{"train.json": "{sha256(content).hexdigest()}"}}),)
+            about = About("accuracy", "no_relation", True, licence="CC0", citation="nobody")
+        """)  # fmt: skip
+    yield str(site)
+    server.shutdown()
+    server.server_close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+
+def test_fetch_brings_a_corpus_that_is_then_found(folder: Path, printed: Printed, served: str) -> None:
+    assert data("check", "remote") == 2
+    assert "Fetch it: python -m harness data fetch remote; or get it from not stated" in printed()[1]
+    assert data("fetch", "remote") == 0
+    out, _ = printed()
+    assert out == "remote is in .harness/data/remote. Licence: CC0. Cite: nobody\n"
+    assert data("check", "remote") == 0
+    assert "12 mentions" in printed()[0]
+    assert data("fetch", "remote", "--to", "elsewhere") == 0
+    assert printed()[0].endswith("The harness finds it once HARNESS_DATA names elsewhere\n")
+
+
+def test_fetch_refuses_what_is_not_the_file(folder: Path, printed: Printed, served: str) -> None:
+    (Path(served) / "train.json").write_text("[]")
+    assert data("fetch", "remote") == 2
+    assert "SHA-256" in printed()[1]
+    assert not list((folder / ".harness").rglob("train.json"))
+    assert data("fetch", "tacred") == 2
+    assert "https://catalog.ldc.upenn.edu/LDC2018T24" in printed()[1]
+    assert data("fetch", "kpb37") == 2
+    assert "no corpus 'kpb37'; did you mean 'kbp37'?" in printed()[1]
