@@ -531,8 +531,8 @@ class TestLooking:
         out = capsys.readouterr().out
         assert "torch 2." in out
         assert "device: " in out
-        assert "corpus tiny: made by the harness" in out
-        assert "corpus kbp37: corpus 'kbp37' is not here" in out
+        assert "corpus tiny is generated, and needs no files" in out
+        assert "corpus kbp37 is not here: expected kbp37/train.txt" in out
         assert "vectors glove-wink-100d.txt.gz: not here" in out
         assert harness("doctor", "--mlflow-uri", "http://user:secret@127.0.0.1:9") == 1
         assert "secret" not in capsys.readouterr().out

@@ -64,15 +64,20 @@ def data(*arguments: str) -> int:
 
 def test_list_tells_what_is_here_and_how_to_get_the_rest(folder: Path, printed: Printed) -> None:
     (folder / ".harness" / "data" / "kbp37").mkdir(parents=True)
+    (folder / ".harness" / "data" / "semeval2010_task8").mkdir()
+    (folder / ".harness" / "data" / "semeval2010_task8" / "TRAIN_FILE.TXT").write_text("x")
     for part in ("train", "dev", "test"):
         (folder / ".harness" / "data" / "kbp37" / f"{part}.txt").write_text("x")
     assert data("list") == 0
     out, _ = printed()
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert lines["kbp37"].endswith("is here: .harness/data/kbp37")
-    assert lines["synthetic"].endswith("is made by the harness")
+    assert lines["synthetic"].endswith("is generated, and needs no files")
     assert lines["jsonl"].endswith("reads your own: {name = 'jsonl', path = 'mydata'}")
     assert "is not here: expected fewrel/val_wiki.json" in lines["fewrel"]
+    assert lines["semeval2010-task8"].endswith(
+        "is not whole in .harness/data/semeval2010_task8: missing TEST_FILE_FULL.TXT"
+    )
     assert "python -m harness data fetch fewrel" in lines["fewrel"]
     assert "get it from https://catalog.ldc.upenn.edu/LDC2018T24" in lines["tacred"]
     assert lines["looked"].startswith("looked for in folders of these names below: .harness/data (HARNESS_DATA ")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import FindData
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.corpora.fewrel import FewRel
@@ -218,41 +218,11 @@ def test_an_empty_file_and_a_missing_one_are_told(tmp_path: Path) -> None:
 
 # Whatever stands in the files
 
-SMALL = json.dumps({"P177": [an_example(), an_example("a")], "P26": [an_example("é", h=TAIL, t=HEAD)]}).encode()
-
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all examples of a test share, each of which writes its files anew."""
     return tmp_path_factory.mktemp("fewrel")
-
-
-def outcome(path: Path) -> Corpus | str:
-    """The corpus, or what is said where there is none."""
-    try:
-        return read(path)
-    except DataError as error:
-        return str(error)
-
-
-@given(
-    edits=st.lists(st.tuples(st.integers(0, len(SMALL)), st.integers(0, 3), st.binary(max_size=3)), max_size=4),
-    names=st.booleans(),
-)
-@example(edits=[(0, 0, b"\xef\xbb\xbf")], names=False)
-def test_bytes_changed_at_will_give_a_corpus_or_a_data_error(
-    scratch: Path, edits: list[tuple[int, int, bytes]], names: bool
-) -> None:
-    damaged = json.dumps(NAMES).encode() if names else SMALL
-    for at, cut, put in edits:
-        damaged = damaged[:at] + put + damaged[at + cut :]
-    write(scratch, json.loads(SMALL))
-    (scratch / ("pid2name.json" if names else "val_wiki.json")).write_bytes(damaged)
-    match outcome(scratch):
-        case Corpus(left_out=left_out, faults=faults):
-            assert len(faults) == sum(left_out.values())
-        case message:
-            assert message.startswith(str(scratch))
 
 
 JSON = st.recursive(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import FindData
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.corpora.stanfordre import StanfordRe
@@ -325,34 +325,6 @@ SMALL = "\n".join((HEADER, row(), row("{Caf&amp;eacute;} of [Zo&#235;]'s", key="
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all examples of a test share, each of which writes its file anew."""
     return tmp_path_factory.mktemp("stanfordre")
-
-
-def outcome(path: Path) -> Corpus | str:
-    """The corpus, or what is said where there is none."""
-    try:
-        return read(path)
-    except DataError as error:
-        return str(error)
-
-
-@given(
-    edits=st.lists(st.tuples(st.integers(0, len(SMALL)), st.integers(0, 3), st.binary(max_size=3)), max_size=4),
-    packed=st.booleans(),
-)
-@example(edits=[(0, 0, b"\xef\xbb\xbf")], packed=False)
-def test_bytes_changed_at_will_give_a_corpus_or_a_data_error(
-    scratch: Path, edits: list[tuple[int, int, bytes]], packed: bool
-) -> None:
-    file = scratch / f"annotated_sentences.csv{'.bz2' if packed else ''}"
-    damaged = bz2.compress(SMALL) if packed else SMALL
-    for at, cut, put in edits:
-        damaged = damaged[:at] + put + damaged[at + cut :]
-    file.write_bytes(damaged)
-    match outcome(file):
-        case Corpus(left_out=left_out, faults=faults):
-            assert len(faults) == sum(left_out.values()) - left_out.get(BELOW, 0)
-        case message:
-            assert message.startswith(str(file))
 
 
 BROKEN = st.sampled_from([line for line, _, _ in FAULTS.values() if len(line) < 10_000])

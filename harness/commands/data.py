@@ -22,11 +22,11 @@ from harness.datasets.sources import (
     SourceCorpus,
     content_digest,
     data_folders,
-    find_folder,
     find_path,
     parses_digest,
     read_corpus,
     recognise,
+    whereabouts,
 )
 from harness.errors import DataError, HarnessError
 from harness.readings import reading
@@ -41,25 +41,13 @@ def listed(asked: argparse.Namespace) -> int:
     for name in registry.origins("corpus"):
         try:
             kind: type[CorpusReader] = registry.load("corpus", name)
-            print(f"{name:18} {_state(kind, name, asked.home)}")
+            print(f"{name:18} {whereabouts(kind, name, asked.home)}")
         except HarnessError as error:
             broken += 1
             print(f"{name:18} broken: {error}")
     folders = ", ".join(map(str, data_folders(asked.home)))
     print(f"looked for in folders of these names below: {folders} ({DATA_VARIABLE} names more, separated by :)")
     return 1 if broken else 0
-
-
-def _state(kind: type[CorpusReader], name: str, home: Path) -> str:
-    own = f"reads your own: {{name = '{name}', path = 'mydata'}}"
-    if not kind.files:
-        return own if kind.takes_path else "is made by the harness"
-    try:
-        return f"is here: {find_folder(kind, name, home)}"
-    except DataError:
-        get = f"python -m harness data fetch {name}" if kind.downloads else f"get it from {kind.about.source}"
-        expected = ", ".join(f"{name.replace('-', '_')}/{file}" for file in kind.files)
-        return f"is not here: expected {expected}; {get}" + (f"; {own}" if kind.optional_files else "")
 
 
 def fetched(asked: argparse.Namespace) -> int:

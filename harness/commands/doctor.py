@@ -10,13 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness import __version__, registry
-from harness.datasets.sources import DATA_VARIABLE, data_folders, find_folder
+from harness.datasets.sources import DATA_VARIABLE, data_folders, whereabouts
 from harness.datasets.vectors import OWN, find_file
 from harness.errors import HarnessError
 from harness.grid_files import grid_names, read_grid
 from harness.records import RecordStore, write_atomically
 
-PACKAGES = ("torch", "mlflow", "gensim", "numpy", "scipy", "pandas", "safetensors", "rich")
+PACKAGES = ("torch", "mlflow", "gensim", "numpy", "scipy", "pandas", "safetensors", "rich", "nltk", "pooch")
 
 
 def doctor(asked: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def doctor(asked: argparse.Namespace) -> int:
     for name in registry.origins("corpus"):
         try:
             reader = registry.load("corpus", name)
-            print(f"  corpus {name}: {find_folder(reader, name, asked.home) or 'made by the harness'}")
+            print(f"  corpus {name} {whereabouts(reader, name, asked.home)}")
         except HarnessError as error:
             print(f"  corpus {name}: {error}")
     for name in sorted(_vector_files()):

@@ -56,6 +56,22 @@ def find_folder(reader: type[CorpusReader], name: str, home: Path) -> Path | Non
     )
 
 
+def whereabouts(reader: type[CorpusReader], name: str, home: Path) -> str:
+    """Where a corpus is, or how to get it, in words."""
+    own = f"reads your own: {{name = '{name}', path = 'mydata'}}"
+    if not reader.files:
+        return own if reader.takes_path else "is generated, and needs no files"
+    try:
+        return f"is here: {find_folder(reader, name, home)}"
+    except DataError as error:
+        told = str(error).removeprefix(f"corpus '{name}' ")
+        if told.startswith("is not whole"):
+            return told
+        get = f"python -m harness data fetch {name}" if reader.downloads else f"get it from {reader.about.source}"
+        expected = ", ".join(f"{name.replace('-', '_')}/{file}" for file in reader.files)
+        return f"is not here: expected {expected}; {get}" + (f"; {own}" if reader.optional_files else "")
+
+
 def find_path(path: str, home: Path) -> Path:
     """The file or folder that a grid or a command names: as written, else below a data folder.
 
