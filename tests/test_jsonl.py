@@ -200,6 +200,10 @@ def test_without_declarations_there_is_no_negative_class(tmp_path: Path) -> None
         ('{"remarks": "none"}', ", 'remarks': expected a list within the list, each a string, found 'none'"),
         ('{"left_out": {"x": 0}}', ", 'left_out': expected a count above 0 for each reason, found {'x': 0}"),
         ('{"left_out": ', ", line 1: expected JSON, found a fault: Expecting value"),
+        ('{"left_out": {"x": 1000000000000}}', ", 'left_out': expected a count above 0 for each reason, found {'x': "),
+        ('{"left_out": [3]}', ", 'left_out': expected a count above 0 for each reason, found [3]"),
+        ('{"remarks": ["\\ud83d"]}', ": expected text, found half a pair of surrogates, '\\ud83d'"),
+        ('{"left_out": {"\\udc00": 1}}', ": expected text, found half a pair of surrogates, '\\udc00'"),
         ('{"oddities": [1]}', ", 'oddities': expected a string, found 1"),
     ],
 )

@@ -27,6 +27,8 @@ from harness.errors import DataError, unknown
 from harness.parameters import coerce
 from harness.text_files import files_of, find, json_lines, read_json, stem
 
+MANY = 10**12  # more examples than any corpus has: a count that is no count
+
 HEADS: dict[str, Literal["first", "second"]] = {"first": "first", "second": "second"}
 
 
@@ -154,8 +156,15 @@ def _declared(file: Path | None) -> tuple[About, Mapping[str, int], tuple[str, .
     declared = read_json(file) if file else {}
     if not isinstance(declared, dict):
         raise DataError(f"{file}: expected a JSON object, found {shown(declared)}")
+    try:
+        json.dumps(declared, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{file}: expected text, found half a pair of surrogates, {error.object[error.start]!r}"
+        ) from error
     left_out = declared.pop("left_out", {})
-    if not isinstance(left_out, dict) or not all(type(count) is int and count > 0 for count in left_out.values()):
+    counts = left_out.values() if isinstance(left_out, dict) else [None]
+    if not all(type(count) is int and 0 < count < MANY for count in counts):
         raise DataError(f"{file}, 'left_out': expected a count above 0 for each reason, found {shown(left_out)}")
     hints = get_type_hints(About) | {"remarks": tuple[str, ...]}
     values: dict[str, Any] = {"headline": JsonLines.about.headline}

@@ -77,7 +77,7 @@ def find_path(path: str, home: Path) -> Path:
 
     Raises DataError where it is nowhere.
     """
-    places = (Path(path).expanduser(), *(folder / path for folder in data_folders(home)))
+    places = dict.fromkeys((Path(path).expanduser(), *(folder / path for folder in data_folders(home))))
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise DataError(f"there is no {path}: looked for {', '.join(map(str, places))}")
