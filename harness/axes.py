@@ -27,7 +27,7 @@ class CorpusOptions:
         "paper", "the published parts; 70/10/20 % at random; the same with no entity pair, or no sentence, in two parts"
     )
     split_seed: int = parameter(0, "seed of the sample and the random split", at_least=0)
-    negative: Literal["keep", "drop"] = parameter("drop", "keep or drop the negative class")
+    negative: Literal["keep", "drop"] | None = parameter(None, "keep or drop the negative class; nothing: drop")
     sample: int | None = parameter(None, "draw that many mentions first; nothing: all", unit="mentions", at_least=1)
     path: str | None = parameter(None, "a file or folder of your own that the reader reads in place of the corpus's")
     as_: str | None = parameter(None, "what tables call it; nothing: the reader's name, or that of the path")
@@ -126,7 +126,8 @@ def _entries(
             continue
         name = table["name"]
         if kind is not None and name not in registry.origins(kind):
-            mistakes.append(f"{key}: {unknown(kind, name, registry.origins(kind))}")
+            own = "; your own stands behind a format: {name = FORMAT, path = '...'}" if kind == "corpus" else ""
+            mistakes.append(f"{key}: {unknown(kind, name, registry.origins(kind))}{own}")
             continue
         yield name, {option: value for option, value in table.items() if option != "name"}
 
@@ -171,6 +172,8 @@ def _corpora(plain: Mapping[str, Any], mistakes: list[str]) -> Iterator[CorpusAx
         parameters = _expand(reader.Parameters, given, f"corpora.{name}", mistakes)
         for options, made in itertools.product(_expand(CorpusOptions, asked, f"corpora.{name}", mistakes), parameters):
             axis = CorpusAxis(name, asdict(made), options)
+            if not axis.name.strip() or not axis.name.isprintable():
+                mistakes.append(f"corpora.{name}.as: expected a name that can be printed, found {axis.name!r}")
             if axis.name != name and axis.name in registry.origins("corpus"):
                 mistakes.append(
                     f"corpora.{name}: '{axis.name}' is the name of another corpus; choose another one with as = '...'"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -241,14 +240,11 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _parameter(text: str) -> tuple[str, Any]:
+def _parameter(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found '{text}'")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
+    return key, value
 
 
 def _count_or_none(text: str) -> int:

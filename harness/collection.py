@@ -14,13 +14,14 @@ A reader walks over its files and hands each example to a `Collection`::
 from __future__ import annotations
 
 import dataclasses
-import sys
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from harness.contracts import About, Corpus, Fault, LinkedMention, Parse, Part, Place, RelationMention, Span
+from harness.fields import UnusableError, shown
 
 Example = tuple[tuple[str, ...], Span, Span, str | None]
 """What makes an example another one: tokens, spans, and which of them is the subject."""
@@ -29,25 +30,18 @@ PARTS: dict[str, Part] = {part: part for part in get_args(Part)}
 ORDER: dict[Part, int] = {part: at for at, part in enumerate(get_args(Part))}
 
 
-class UnusableError(Exception):
-    """An example that can't be used: the reason in general, and what was found in this one."""
-
-    def __init__(self, reason: str, found: str = "") -> None:
-        super().__init__(reason, found)
-        self.reason, self.found = reason, found
-
-
 class Collection:
     """Gathers the mentions of a corpus.
 
-    Left out and counted: an example whose spans are not two parts of its sentence, one whose identifier is another
-    example's, and one that stands there already. Of such doubles the one in the part scored last stays, test before
-    dev before train, so that none is trained on and scored.
+    Left out and counted: an example whose spans are not two parts of its sentence, and one that stands there already.
+    Of such doubles the one in the part scored last stays, test before dev before train, so that none is trained on and
+    scored. An identifier that is another example's is made another one, with a remark.
     """
 
     def __init__(self) -> None:
         self._kept: dict[Example, RelationMention] = {}
         self._identifiers: dict[str, Place] = {}
+        self._again: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self._faults: list[Fault] = []
         self._told: dict[str, tuple[int, Place]] = {}
@@ -78,15 +72,14 @@ class Collection:
         _check(mention)
         example = mention.tokens, mention.first, mention.second, mention.head
         double = self._kept.get(example)
-        before = self._identifiers.get(mention.identifier)
-        if before and (double is None or double.identifier != mention.identifier):
-            found = f"{shown(mention.identifier)} is that of {before}"
-            raise UnusableError("the identifier of another example", found)
         if double is not None:
             if ORDER[double.part] >= ORDER[mention.part]:
                 raise _again(mention, double)
-            self._leave_out(self._identifiers[double.identifier], _again(double, mention))
+            self._leave_out(self._identifiers.pop(double.identifier), _again(double, mention))
             del self._kept[example]  # and not replaced in its place, which is among the mentions of its part
+        if mention.identifier in self._identifiers:
+            mention = dataclasses.replace(mention, identifier=self._other_identifier(mention))
+            self.remark("an identifier that is another example's, and was made another one")
         self._identifiers[mention.identifier] = self._place
         self._kept[example] = self._freed(mention)
 
@@ -99,7 +92,23 @@ class Collection:
             parts_of[mention.tokens].add(mention.part)
         if shared := sum(len(parts) > 1 for parts in parts_of.values()):
             told.append(f"sentences in more than one official part, with other arguments, and kept: {shared:,}")
+        spellings: defaultdict[str, list[str]] = defaultdict(list)
+        for label in dict.fromkeys(mention.label for mention in mentions):
+            spellings[" ".join(label.split()).casefold()].append(label)
+        told += [
+            f"labels that differ in case or blanks alone, and count as different: {', '.join(map(shown, labels))}"
+            for labels in spellings.values()
+            if len(labels) > 1
+        ]
         return Corpus(mentions, dict(self._left_out), (*remarks, *told), tuple(self._faults), about)
+
+    def _other_identifier(self, mention: RelationMention) -> str:
+        name = f"{mention.part}/{mention.identifier}"
+        while True:
+            self._again[name] += 1
+            made = name if self._again[name] == 1 else f"{name} ({self._again[name]})"
+            if made not in self._identifiers:
+                return made
 
     def _leave_out(self, place: Place, error: UnusableError) -> None:
         self._faults.append(Fault(place, error.reason, error.found))
@@ -149,6 +158,8 @@ def _check(mention: RelationMention) -> None:
         raise UnusableError("an empty token", f"token {tokens.index('')} of {len(tokens)}")
     if not mention.label.strip():
         raise UnusableError("an empty label")
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in mention.label):
+        raise UnusableError("a label with a line's end or another control character", shown(mention.label))
     entities = (mention.first_entity, mention.second_entity, *(other.entity for other in mention.others))
     if half := _half_pair((*tokens, mention.label, mention.identifier, *filter(None, entities))):
         raise UnusableError("half a pair of surrogates, which is no text", half)
@@ -203,87 +214,16 @@ def in_text_order(subject: Span, object: Span) -> tuple[Span, Span, Literal["fir
     return (subject, object, "first") if subject <= object else (object, subject, "second")
 
 
+def usable(read: Callable[[], Parse | None]) -> tuple[Parse | None, str]:
+    """What `read` makes of an example's parse, and, where it can't be used, why: the mention is kept without."""
+    try:
+        return read(), ""
+    except UnusableError as error:
+        return None, f"a parse that is not used, for it has {error.reason}"
+
+
 def part_of(name: str) -> Part:
     """The part of this name; UnusableError for another."""
     if name not in PARTS:
         raise UnusableError("an unknown part", f"{name!r}; expected {', '.join(PARTS)}")
     return PARTS[name]
-
-
-# Fields of an example that was JSON
-
-
-def text(example: Any, name: str) -> str:
-    """A field that must be a string."""
-    value = _field(example, name)
-    if not isinstance(value, str):
-        raise _wrong(name, "a string", value)
-    return value
-
-
-def optional_text(example: Any, name: str) -> str | None:
-    """A field that may be a string; None where it is missing, null or empty."""
-    return text(example, name) or None if _field(example, name, None) is not None else None
-
-
-def texts(example: Any, name: str) -> tuple[str, ...]:
-    """A field that must be a list of strings, which share their memory with equal ones."""
-    value = _field(example, name)
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _wrong(name, "a list of strings", value)
-    return tuple(map(sys.intern, value))
-
-
-def whole(example: Any, name: str) -> int:
-    """A field that must be a whole number."""
-    value = _field(example, name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(name, "a whole number", value)
-    return value
-
-
-def number(example: Any, name: str, low: float, high: float) -> float:
-    """A field that must be a number from `low` to `high`."""
-    value = _field(example, name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise _wrong(name, f"a number from {low:g} to {high:g}", value)
-    return float(value)
-
-
-def wholes(example: Any, name: str) -> tuple[int, ...]:
-    """A field that must be a list of whole numbers."""
-    value = _field(example, name)
-    if not isinstance(value, list) or not all(type(item) is int for item in value):
-        raise _wrong(name, "a list of whole numbers", value)
-    return tuple(value)
-
-
-def has(example: Any, name: str) -> bool:
-    """Whether a field is there and not null."""
-    return _field(example, name, None) is not None
-
-
-_MISSING = object()
-
-
-def _field(example: Any, name: str, default: Any = _MISSING) -> Any:
-    if not isinstance(example, Mapping):
-        raise UnusableError("no JSON object", shown(example))
-    value = example.get(name, default)
-    if value is _MISSING:
-        known = ", ".join(map(shown, list(example)[:10])) or "none"
-        raise UnusableError(f"no field '{name}'", f"fields {known}")
-    return value
-
-
-def _wrong(name: str, expected: str, value: Any) -> UnusableError:
-    return UnusableError(f"a field '{name}' that is not {expected}", shown(value))
-
-
-def shown(value: Any) -> str:
-    """A value of whatever size in at most 60 characters."""
-    try:
-        told = repr(value)[:61]
-    except (ValueError, RecursionError):  # a number of thousands of digits, lists within lists
-        told = "a value too large to show"
-    return told if len(told) <= 60 else told[:57] + "..."

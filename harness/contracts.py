@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 BUILDING_BLOCKS = (
     "harness.contracts", "harness.errors", "harness.parameters", "harness.seeding", "harness.collection",
-    "harness.text_files",
+    "harness.fields", "harness.text_files",
 )  # fmt: skip
 
 Part = Literal["train", "dev", "test"]

@@ -14,8 +14,7 @@ import numpy as np
 from harness.axes import CorpusAxis
 from harness.datasets.sources import Request, SourceCorpus, parses_digest, read_corpus
 from harness.datasets.splits import DEV_SHARE, TIES, Split, groups, split
-from harness.errors import DataError, PluginError, unknown
-from harness.scoring import METRICS
+from harness.errors import DataError, PluginError
 from harness.specs import CorpusSpec
 
 
@@ -95,10 +94,13 @@ def corpus_entry(asked: CorpusAxis, home: Path, strict: bool, mistakes: list[str
         mistakes.append(f"corpora: {error}")
         return None
     about = source.about
-    negative = options.negative if about.negative_label is not None else None
-    if about.headline not in METRICS:
-        mistakes.append(f"corpora.{name}: {unknown('headline metric', about.headline, METRICS)}")
+    if options.negative is not None and about.negative_label is None:
+        mistakes.append(
+            f"corpora.{name}.negative: expected a corpus with a negative class, and this one declares none; leave the "
+            "key out, or name it, negative_label = '...', if the reader has that parameter"
+        )
         return None
+    negative = (options.negative or "drop") if about.negative_label is not None else None
     dropped = about.negative_label if negative == "drop" else None
     mentions = source.corpus.mentions
     among = np.array([i for i, mention in enumerate(mentions) if mention.label != dropped], np.int64)

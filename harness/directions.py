@@ -70,15 +70,17 @@ class Outputs:
 def outputs(labels: Indices, heads: Indices, classes: int, negative: int | None) -> Outputs:
     """The outputs for mentions of these `labels`, (N,) rows of the classes or -1, and `heads`, (N,) rows of `HEADS`.
 
-    A class is an output for each direction that it occurs in; the negative class, which has none, is one output.
+    Where roles are given, every class is an output for either direction, and the negative class, which has none, is
+    one. Which outputs there are, and which are closed, no label decides: that of a test mention would tell its class.
     """
     if not heads.any():
         return Outputs(labels, np.arange(classes), heads, None)
-    directions = np.where(labels == negative, 0, heads) if negative is not None else heads
-    kept = labels >= 0
-    pairs, place = np.unique(np.stack([labels[kept], directions[kept]]), axis=1, return_inverse=True)
-    gold = np.full(len(labels), -1, np.int64)
-    gold[kept] = place.ravel()
-    scored, direction = pairs.astype(np.int64)
+    both = [(label, head) for label in range(classes) for head in ((0,) if label == negative else (1, 2))]
+    scored, direction = np.array(both, np.int64).T
+    output = np.zeros((classes, len(HEADS)), np.int64)
+    output[scored, direction] = np.arange(len(both))
+    if negative is not None:
+        output[negative] = output[negative, 0]
+    gold = np.where(labels >= 0, output[labels, heads], -1)
     head = np.arange(len(HEADS))[:, None]
     return Outputs(gold, scored, heads, (direction != 0) & (head != direction))

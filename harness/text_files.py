@@ -52,10 +52,30 @@ def files_of(path: Path, names: Sequence[str]) -> list[Path]:
     return found
 
 
+def unread(path: Path, names: Sequence[str]) -> list[str]:
+    """A remark on those files of a folder that end as the files `names` do and are called otherwise; else nothing."""
+    endings = {Path(name).suffix for name in names}
+    known = {f"{name}{packing}" for name in names for packing in PACKINGS}
+    others = sorted(
+        file.name
+        for file in (path.iterdir() if path.is_dir() else ())
+        if file.name not in known and Path(_unpacked(file)).suffix.lower() in endings
+    )
+    return (
+        [f"files that are not read, for their names are none of {', '.join(names)}: {', '.join(others)}"]
+        if others
+        else []
+    )
+
+
+def _unpacked(file: Path) -> str:
+    """The name of a file without the ending of its packing."""
+    return file.name.removesuffix(file.suffix) if file.suffix in PACKINGS else file.name
+
+
 def stem(file: Path) -> str:
     """The name of a file without its endings: `train` of train.json.gz."""
-    name = file.name.removesuffix(file.suffix) if file.suffix in PACKINGS else file.name
-    return Path(name).stem
+    return Path(_unpacked(file)).stem
 
 
 @contextmanager
@@ -131,7 +151,8 @@ class _ListScanner:
 
     def values(self) -> Iterator[tuple[Place, Any]]:
         if self._next() != "[":
-            raise self._fault("a JSON list that opens with [", self._shown())
+            lines = "; one object a line is JSON lines, not a list" if self._next() == "{" else ""
+            raise self._fault("a JSON list that opens with [", f"{self._shown()}{lines}")
         self._at += 1
         number = 0
         while number or self._next() != "]":
@@ -240,7 +261,9 @@ def _chunks(file: Path) -> Iterator[str]:
 
 def _not_utf8(file: Path, line: int, error: UnicodeDecodeError) -> DataError:
     found = error.object[error.start : error.start + 1].hex()
+    utf16 = line == 1 and error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "UTF-16: iconv -f utf-16" if utf16 else "Latin-1: iconv -f latin1"
     return DataError(
         f"{file}, line {line}: expected UTF-8 text, found the byte 0x{found} ({error.reason}). "
-        f"If it is Latin-1: iconv -f latin1 -t utf-8 {file.name}"
+        f"If it is {encoding} -t utf-8 {file.name} > NEW"
     )

@@ -50,4 +50,6 @@ def _written(section: str, name: str, value: Any) -> str:
         return {(): "off", DEFAULT_GROUPS: "on"}.get(tuple(value), "+".join(value))
     if isinstance(value, bool):
         return "on" if value else "off"
+    if name == "negative":
+        return value or "none"
     return "default" if value is None else str(value)

@@ -13,23 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.collection import (
-    Collection,
-    UnusableError,
-    has,
-    in_text_order,
-    number,
-    optional_text,
-    part_of,
-    shown,
-    text,
-    texts,
-    tree_fault,
-    whole,
-    wholes,
-)
+from harness.collection import Collection, in_text_order, part_of, tree_fault
 from harness.contracts import About, Corpus, Fault, LinkedMention, Parse, Part, Place, RelationMention, Span
 from harness.datasets.sources import content_digest
+from harness.fields import UnusableError, has, number, optional_text, shown, text, texts, whole, wholes
 
 FILE = Path("train.json")
 PARSE = Parse(tags=("NN", "VB", "DT", "NN"), heads=(1, -1, 3, 1), labels=("nsubj", "root", "det", "obj"))

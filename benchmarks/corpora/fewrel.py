@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.collection import Collection, UnusableError, has, in_text_order, shown, texts
+from harness.collection import Collection, in_text_order
 from harness.contracts import About, Corpus, CorpusReader, Download, Place, RelationMention, Span
 from harness.errors import DataError
+from harness.fields import UnusableError, has, shown, texts
 from harness.text_files import files_of, find, read_json
 
 EXAMPLES, NAMES = "val_wiki.json", "pid2name.json"

@@ -9,23 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from harness.collection import (
-    PARTS,
-    Collection,
-    UnusableError,
-    has,
-    number,
-    optional_text,
-    part_of,
-    shown,
-    text,
-    texts,
-    wholes,
-)
+from harness.collection import PARTS, Collection, part_of, usable
 from harness.contracts import About, Corpus, CorpusReader, LinkedMention, Parse, Part, Place, RelationMention, Span
 from harness.errors import DataError, unknown
-from harness.parameters import coerce
-from harness.text_files import files_of, find, json_lines, read_json, stem
+from harness.fields import UnusableError, has, number, optional_identifier, optional_text, shown, text, texts, wholes
+from harness.parameters import coerce, parameter
+from harness.text_files import files_of, find, json_lines, read_json, stem, unread
 
 MANY = 10**12  # more examples than any corpus has: a count that is no count
 
@@ -33,7 +22,7 @@ HEADS: dict[str, Literal["first", "second"]] = {"first": "first", "second": "sec
 
 
 class JsonLines(CorpusReader):
-    """A folder with mentions.jsonl, or with train.jsonl, dev.jsonl and test.jsonl; a path may name one such file, too.
+    """A folder with mentions.jsonl, or some of train.jsonl, dev.jsonl and test.jsonl; a path may name one file, too.
 
     A line has ``tokens``, the two spans ``first`` and ``second`` in text order (``[start, end]``, the end exclusive)
     and ``label``; it may have ``id``, ``part`` (else the file's name says it, else it is train), ``head`` (which
@@ -44,28 +33,56 @@ class JsonLines(CorpusReader):
     ``headline``; and, of a corpus that was converted, ``left_out`` and ``remarks``.
     """
 
+    @dataclasses.dataclass(frozen=True)
+    class Parameters:
+        """What the lines can't say; nothing: what corpus.json says."""
+
+        negative_label: str | None = parameter(
+            None, "the label that says that there is no relation; '' for none; nothing: as corpus.json says, else none"
+        )
+        headline: str | None = parameter(
+            None, "name of the headline metric; nothing: as corpus.json says, else micro_f1_positive"
+        )
+
     optional_files = ("mentions.jsonl", "train.jsonl", "dev.jsonl", "test.jsonl")
     takes_path = True
     about = About(headline="micro_f1_positive")
 
     def read(self, path: Path | None) -> Corpus:
         assert path is not None
+        files = files_of(path, self.optional_files)
+        if len(files) > 1 and stem(files[0]) == "mentions":
+            others = ", ".join(file.name for file in files[1:])
+            raise DataError(
+                f"{path}: expected mentions.jsonl or the parts in files of their own, found it and {others}"
+            )
         collection = Collection()
-        for file in files_of(path, self.optional_files):
+        numbers: Counter[Part] = Counter()
+        bare: list[Place] = []
+        for file in files:
             for place, example in json_lines(file):
                 with collection.example(place):
-                    collection.add(_mention(example, place, PARTS.get(stem(file), "train"), collection))
-        corpus = collection.corpus()
+                    parse, why_not = usable(lambda example=example: _parse(example))  # type: ignore[misc]
+                    mention = _mention(example, PARTS.get(stem(file), "train"), numbers, parse)
+                    collection.add(mention)
+                    if mention.head is None:
+                        bare.append(place)
+                    if why_not:
+                        collection.remark(why_not)
+        corpus = collection.corpus(remarks=unread(path, self.optional_files))
         roles = any(mention.head for mention in corpus.mentions)
-        bare = next((mention for mention in corpus.mentions if mention.head is None), None)
-        if roles and bare is not None:
-            raise DataError(f"{path}: expected 'head' in every line or in none, found none for {bare.identifier}")
-        about, left_out, remarks = _declared(find(path if path.is_dir() else path.parent, "corpus.json"))
+        if roles and bare:
+            more = f" and in {len(bare) - 1:,} more" if len(bare) > 1 else ""
+            raise DataError(f"{bare[0]}: expected 'head' in every line or in none, found none here{more}")
+        about, left_out, remarks = _declared(find(path if path.is_dir() else path.parent, "corpus.json"), roles)
+        asked = {name: value for name, value in dataclasses.asdict(self.parameters).items() if value is not None}
+        if "negative_label" in asked:
+            asked["negative_label"] = asked["negative_label"] or None
         return dataclasses.replace(
             corpus,
             left_out=dict(Counter(left_out) + Counter(corpus.left_out)),
             remarks=tuple(dict.fromkeys((*remarks, *corpus.remarks))),
-            about=dataclasses.replace(about, roles=roles),
+            about=dataclasses.replace(about, **asked),
         )
 
     def write(self, corpus: Corpus, about: About, folder: Path) -> None:
@@ -77,7 +94,10 @@ class JsonLines(CorpusReader):
                 file.write(json.dumps(_line(mention), ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-def _mention(example: Any, place: Place, part: Part, collection: Collection) -> RelationMention:
+def _mention(example: Any, part: Part, numbers: Counter[Part], parse: Parse | None) -> RelationMention:
+    """The mention of a line; one without `id` is called by its part and its number in it."""
+    part = part_of(text(example, "part")) if has(example, "part") else part
+    numbers[part] += 1
     head = optional_text(example, "head")
     if head is not None and head not in HEADS:
         raise UnusableError("a field 'head' that is neither first nor second", repr(head))
@@ -85,17 +105,17 @@ def _mention(example: Any, place: Place, part: Part, collection: Collection) -> 
     if second < first:
         raise UnusableError("spans that are not in text order", f"{tuple(first)} and {tuple(second)}")
     return RelationMention(
-        identifier=optional_text(example, "id") or f"{stem(place.file)}-{place.line}",
+        identifier=optional_identifier(example, "id") or f"{part}-{numbers[part]}",
         tokens=texts(example, "tokens"),
         first=first,
         second=second,
         label=text(example, "label"),
-        part=part_of(text(example, "part")) if has(example, "part") else part,
+        part=part,
         head=HEADS[head] if head else None,
         first_entity=optional_text(example, "first_entity"),
         second_entity=optional_text(example, "second_entity"),
         others=_others(example),
-        parse=_parse(example, collection),
+        parse=parse,
         agreement=number(example, "agreement", 0, 1) if has(example, "agreement") else None,
     )
 
@@ -119,10 +139,10 @@ def _others(example: Any) -> tuple[LinkedMention, ...]:
     return tuple(LinkedMention(*other) for other in others)
 
 
-def _parse(example: Any, collection: Collection) -> Parse | None:
+def _parse(example: Any) -> Parse | None:
     if not has(example, "heads"):
         if has(example, "tags") or has(example, "labels"):
-            collection.remark("tags or labels without heads, which are not used")
+            raise UnusableError("tags or labels without heads")
         return None
     heads = wholes(example, "heads")
     labels = texts(example, "labels") if has(example, "labels") else None
@@ -151,7 +171,7 @@ def _line(mention: RelationMention) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _declared(file: Path | None) -> tuple[About, Mapping[str, int], tuple[str, ...]]:
+def _declared(file: Path | None, roles: bool) -> tuple[About, Mapping[str, int], tuple[str, ...]]:
     """What corpus.json says of the corpus, what it counts as left out, and its remarks."""
     declared = read_json(file) if file else {}
     if not isinstance(declared, dict):
@@ -176,5 +196,8 @@ def _declared(file: Path | None) -> tuple[About, Mapping[str, int], tuple[str, .
         except ValueError as error:
             raise DataError(f"{file}, '{name}': {error}") from error
     remarks = values.pop("remarks", ())
+    if values.setdefault("roles", roles) != roles:
+        found = "have" if roles else "have no"
+        raise DataError(f"{file}, 'roles': expected what the lines say, found {values['roles']}: they {found} 'head'")
     values["negative_label"] = values.get("negative_label") or None
     return About(**values), left_out, remarks

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.collection import PARTS, Collection, UnusableError
+from harness.collection import PARTS, Collection
 from harness.contracts import About, Corpus, CorpusReader, Download, Part, Place, RelationMention, Span
 from harness.errors import DataError
+from harness.fields import UnusableError
 from harness.text_files import files_of, lines, stem
 
 _EXAMPLE = re.compile(r'(?P<number>\d+)\t" (?P<sentence>.*) "')

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from benchmarks.corpora._tokens import Characters, covering, tokenise, words
-from harness.collection import Collection, UnusableError, in_text_order, shown
+from harness.collection import Collection, in_text_order
 from harness.contracts import About, Corpus, CorpusReader, Download, LinkedMention, Place, RelationMention
 from harness.errors import DataError
+from harness.fields import UnusableError, shown
 from harness.text_files import files_of, opened
 
 COLUMNS = (

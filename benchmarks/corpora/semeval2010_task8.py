@@ -8,8 +8,9 @@ from itertools import accumulate
 from pathlib import Path
 
 from benchmarks.corpora._tokens import covering, tokenise, words
-from harness.collection import Collection, UnusableError, shown
+from harness.collection import Collection
 from harness.contracts import About, Corpus, CorpusReader, Download, Part, Place, RelationMention
+from harness.fields import UnusableError, shown
 from harness.text_files import files_of, lines, stem
 
 _PARTS: dict[str, Part] = {"TRAIN_FILE": "train", "TEST_FILE_FULL": "test"}

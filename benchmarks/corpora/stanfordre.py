@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.collection import Collection, UnusableError, in_text_order, shown
+from harness.collection import Collection, in_text_order
 from harness.contracts import About, Corpus, CorpusReader, Place, RelationMention, Span
 from harness.errors import DataError
+from harness.fields import UnusableError, shown
 from harness.parameters import PAPER, parameter
 from harness.text_files import files_of, lines
 

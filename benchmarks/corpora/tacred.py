@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from harness.collection import PARTS, Collection, has, in_text_order, optional_text, text, texts, whole, wholes
+from harness.collection import PARTS, Collection, in_text_order, usable
 from harness.contracts import About, Corpus, CorpusReader, Parse, Part, Place, RelationMention, Span
+from harness.fields import UnusableError, has, optional_identifier, shown, text, texts, whole, wholes
 from harness.parameters import parameter
-from harness.text_files import files_of, json_list, stem
+from harness.text_files import files_of, json_list, stem, unread
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -38,42 +39,59 @@ class Tacred(CorpusReader):
         headline="micro_f1_positive",
         negative_label="no_relation",
         roles=True,
-        licence="LDC User Agreement for TACRED itself; your own corpus's for your own",
-        source="https://catalog.ldc.upenn.edu/LDC2018T24",
-        citation="Zhang et al. 2017, Position-aware Attention and Supervised Data Improve Slot Filling, EMNLP",
+        licence="your own corpus's; of TACRED itself the LDC User Agreement",
+        source="your own; TACRED itself is at https://catalog.ldc.upenn.edu/LDC2018T24",
+        citation="your own corpus; of TACRED itself Zhang et al. 2017, Position-aware Attention and Supervised Data "
+        "Improve Slot Filling, EMNLP",
     )
 
     def read(self, path: Path | None) -> Corpus:
         assert path is not None
         collection = Collection()
-        for file in files_of(path, (*self.files, *self.optional_files)):
+        names = (*self.files, *self.optional_files)
+        for file in files_of(path, names):
             part = PARTS.get(stem(file), "train")
             for place, example in json_list(file):
                 with collection.example(place):
-                    collection.add(_mention(example, part, place))
-                    if has(example, "stanford_pos") != has(example, "stanford_head"):
-                        collection.remark("tags without heads, or heads without tags, which are not used")
+                    parse, why_not = usable(lambda example=example: _parse(example))  # type: ignore[misc]
+                    collection.add(_mention(example, part, place, parse))
+                    if why_not:
+                        collection.remark(why_not)
         negative: str = self.parameters.negative_label
-        return collection.corpus(dataclasses.replace(self.about, negative_label=negative or None))
+        about = dataclasses.replace(self.about, negative_label=negative or None)
+        return collection.corpus(about, unread(path, names))
 
 
-def _mention(example: Any, part: Part, place: Place) -> RelationMention:
-    subject, object = (Span(whole(example, f"{a}_start"), whole(example, f"{a}_end") + 1) for a in ("subj", "obj"))
-    first, second, head = in_text_order(subject, object)
+def _mention(example: Any, part: Part, place: Place, parse: Parse | None) -> RelationMention:
+    tokens = texts(example, "token")
+    first, second, head = in_text_order(_span(example, "subj", len(tokens)), _span(example, "obj", len(tokens)))
     return RelationMention(
-        identifier=optional_text(example, "id") or f"{part}-{place.example}",
-        tokens=texts(example, "token"),
+        identifier=optional_identifier(example, "id") or f"{part}-{place.example}",
+        tokens=tokens,
         first=first,
         second=second,
         label=text(example, "relation"),
         part=part,
         head=head,
-        parse=_parse(example),
+        parse=parse,
     )
 
 
+def _span(example: Any, argument: str, size: int) -> Span:
+    """The tokens of an argument; faults are told by the file's own numbers, whose end is inclusive."""
+    start, end = whole(example, f"{argument}_start"), whole(example, f"{argument}_end")
+    found = f"{argument}_start {shown(start)}, {argument}_end {shown(end)}"
+    if end < start:
+        raise UnusableError("a reversed span", found)
+    if start < 0 or end >= size:
+        raise UnusableError("a span outside the sentence", f"{found}, of {size} tokens counted from 0")
+    return Span(start, end + 1)
+
+
 def _parse(example: Any) -> Parse | None:
-    if not (has(example, "stanford_pos") and has(example, "stanford_head")):
+    if has(example, "stanford_pos") != has(example, "stanford_head"):
+        raise UnusableError("tags without heads, or heads without tags")
+    if not has(example, "stanford_head"):
         return None
     heads = _heads(example)
     if has(example, "stanford_deprel"):

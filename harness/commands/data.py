@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import shutil
 import sys
-import tempfile
+import typing
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +25,15 @@ from harness.datasets.sources import (
     content_digest,
     data_folders,
     find_path,
+    fit_to_run,
     parses_digest,
     read_corpus,
+    read_source,
     recognise,
     whereabouts,
 )
 from harness.errors import DataError, HarnessError
+from harness.parameters import coerce
 from harness.readings import reading
 
 FAULTS = 3
@@ -65,21 +70,29 @@ def fetched(asked: argparse.Namespace) -> int:
 
 
 def check(asked: argparse.Namespace) -> int:
-    """All that is wrong with a corpus, by reason, with file and line; and what it holds. 1 where something is wrong."""
-    report = checking.check(_read(asked))
+    """All that is wrong with a corpus, by reason, with file and line; and what it holds. 1 where something is wrong.
+
+    What keeps it from being run is told last, and is an error.
+    """
+    source = _source(asked)
+    report = checking.check(source)
     if asked.format == "json":
         print(json.dumps(report, indent=1, ensure_ascii=False))
     else:
         print(checking.told(report, None if asked.all else FAULTS))
+    fit_to_run(source)
     return 1 if report["faults"] else 0
 
 
 def show(asked: argparse.Namespace) -> int:
     """Mentions of a corpus, at even distances, as the encoders read them."""
-    source = _read(asked)
+    source = _source(asked)
     mentions = [m for m in source.corpus.mentions if asked.part in (None, m.part)]
     if not mentions:
-        raise DataError(f"corpus '{source.name}' has no mentions in {asked.part}; expected another --part")
+        where = (
+            f" in {asked.part}; expected another --part" if asked.part else "; python -m harness data check tells why"
+        )
+        raise DataError(f"corpus '{source.name}' has no mentions{where}")
     chosen = np.unique(np.linspace(0, len(mentions) - 1, asked.n).round().astype(int))
     print("\n\n".join("\n".join(_card(mentions[at])) for at in chosen))
     return 0
@@ -106,17 +119,18 @@ def _card(mention: RelationMention) -> Iterator[str]:
 def convert(asked: argparse.Namespace) -> int:
     """Write a corpus in another format, and read it back: the command fails where that is another corpus."""
     writer: CorpusReader = registry.load("corpus", asked.to)()
-    source = _read(asked)
+    source = _source(asked)
+    fit_to_run(source)
     folder: Path = asked.out or data_folders(asked.home)[-1] / f"{source.name}-{asked.to}"
     if folder.exists():
         raise DataError(f"{folder} is there already; move it away, or choose another folder with --out")
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a conversion that was killed
+        unfinished.mkdir(parents=True)
         try:
             writer.write(source.corpus, source.about, unfinished)
-            _compare(source, read_corpus(Request(asked.to, (), str(unfinished.resolve())), asked.home))
-            unfinished.chmod(0o755)  # mkdtemp's folders are for one user alone
+            _compare(source, read_corpus(Request(asked.to, (), str(unfinished.absolute())), asked.home))
             os.rename(unfinished, folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -146,13 +160,30 @@ def _compare(source: SourceCorpus, written: SourceCorpus) -> None:
             raise DataError(f"corpus '{source.name}' was not read back the same: its {what} became others")
 
 
-def _read(asked: argparse.Namespace) -> SourceCorpus:
+def _source(asked: argparse.Namespace) -> SourceCorpus:
     """The corpus of a name, or of a path with the reader named or recognised."""
-    parameters = tuple(asked.parameter or ())
     if asked.corpus in registry.origins("corpus") and asked.reader is None:
-        return read_corpus(Request(asked.corpus, parameters, None, asked.strict), asked.home)
+        if Path(asked.corpus).exists():
+            print(f"harness: {asked.corpus} is the known corpus here; for what lies in this folder: ./{asked.corpus}",
+                  file=sys.stderr)  # fmt: skip
+        return read_source(Request(asked.corpus, _parameters(asked, asked.corpus), None, asked.strict), asked.home)
     path = find_path(asked.corpus, asked.home)
     reader = asked.reader or recognise(path)
-    source = read_corpus(Request(reader, parameters, str(path), asked.strict), asked.home)
-    name = path.name if path.is_dir() else path.name.partition(".")[0]
-    return SourceCorpus(name or reader, source.reader, source.corpus, source.about, source.digest)
+    source = read_source(Request(reader, _parameters(asked, reader), str(path), asked.strict), asked.home)
+    name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
+    return dataclasses.replace(source, name=name or reader)
+
+
+def _parameters(asked: argparse.Namespace, reader: str) -> tuple[tuple[str, Any], ...]:
+    """The reader's parameters as typed: text where the parameter takes text, else JSON."""
+    hints = typing.get_type_hints(registry.load("corpus", reader).Parameters)
+    found = []
+    for key, value in asked.parameter or ():
+        try:
+            found.append((key, coerce(value, hints.get(key, str))))
+        except ValueError:
+            try:
+                found.append((key, json.loads(value)))
+            except ValueError:
+                found.append((key, value))
+    return tuple(found)

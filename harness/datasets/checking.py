@@ -13,9 +13,13 @@ from harness.collection import PARTS
 from harness.contracts import RelationMention
 from harness.datasets.sources import SourceCorpus
 from harness.datasets.splits import TIES
+from harness.fields import shown
 from harness.readings import reading
 
 Report = Mapping[str, Any]
+
+LONGEST = 60
+"""Characters of a label that are shown whole."""
 
 SHARED: dict[str, Callable[[RelationMention], Hashable]] = {
     "the same sentence": TIES["by-sentence"],
@@ -51,9 +55,9 @@ def check(source: SourceCorpus) -> Report:
         "not_in_train": sorted(label for label, counts in labels.items() if not counts["train"]),
         "tokens": _quantiles([len(mention.tokens) for mention in mentions]),
         "reading": _quantiles([sum(1 for _ in reading(mention)) for mention in mentions]),
-        "arguments_linked": linked / (2 * len(mentions)),
-        "parsed": sum(mention.parse is not None for mention in mentions) / len(mentions),
-        "agreement_known": sum(mention.agreement is not None for mention in mentions) / len(mentions),
+        "arguments_linked": linked / (2 * (len(mentions) or 1)),
+        "parsed": sum(mention.parse is not None for mention in mentions) / (len(mentions) or 1),
+        "agreement_known": sum(mention.agreement is not None for mention in mentions) / (len(mentions) or 1),
         "leakage": {
             how: {
                 f"{one} and {other}": _shared(by_part[one], by_part[other], tie)
@@ -71,7 +75,7 @@ def check(source: SourceCorpus) -> Report:
 
 
 def _quantiles(lengths: Sequence[int]) -> dict[str, int]:
-    low, median, high, most = np.quantile(lengths, [0, 0.5, 0.95, 1], method="nearest").tolist()
+    low, median, high, most = np.quantile(lengths or [0], [0, 0.5, 0.95, 1], method="nearest").tolist()
     return {"least": int(low), "median": int(median), "95 %": int(high), "most": int(most)}
 
 
@@ -87,7 +91,8 @@ def _shared(
 def told(report: Report, places: int | None) -> str:
     """The report in words; of each kind of fault the first `places`, None for all."""
     counts, leakage = report["mentions"], report["leakage"]
-    widest = max(map(len, report["labels"]))
+    names = {label: shown(label).strip("'\"") if len(label) > LONGEST else label for label in report["labels"]}
+    widest = max(map(len, names.values()), default=0)
     lines = [
         f"{report['corpus']}: {sum(counts.values()):,} mentions of {len(report['labels'])} classes, "
         + ", ".join(f"{count:,} {part}" for part, count in counts.items()),
@@ -100,13 +105,13 @@ def told(report: Report, places: int | None) -> str:
         f"agreement known: {report['agreement_known']:.1%}",
         "Labels (train, dev, test):",
         *(
-            f"  {label:{widest}} " + " ".join(f"{count:7,}" for count in by_part.values())
+            f"  {names[label]:{widest}} " + " ".join(f"{count:7,}" for count in by_part.values())
             for label, by_part in report["labels"].items()
         ),
     ]
     if report["not_in_train"] and counts["train"]:
-        names = ", ".join(report["not_in_train"])
-        lines.append(f"Labels that no training mention has; in the official split they count as wrong: {names}")
+        strange = ", ".join(names[label] for label in report["not_in_train"])
+        lines.append(f"Labels that no training mention has; in the official split they count as wrong: {strange}")
     lines += [
         f"{how} in {parts}: {found['mentions']:,} mentions, {found['share']:.1%} of the latter".capitalize()
         for how, pairs in leakage.items()

@@ -13,8 +13,10 @@ from typing import Any, get_args
 
 from harness import registry
 from harness.contracts import About, Corpus, CorpusReader, Part, RelationMention
-from harness.errors import DataError, HarnessError
+from harness.errors import DataError, HarnessError, unknown
+from harness.fields import shown
 from harness.parameters import read
+from harness.scoring import METRICS
 from harness.text_files import PACKINGS, find
 
 DATA_VARIABLE = "HARNESS_DATA"
@@ -77,10 +79,15 @@ def find_path(path: str, home: Path) -> Path:
 
     Raises DataError where it is nowhere.
     """
-    places = dict.fromkeys((Path(path).expanduser(), *(folder / path for folder in data_folders(home))))
-    found = next((place for place in places if place.exists()), None)
+    try:
+        places = dict.fromkeys((Path(path).expanduser(), *(folder / path for folder in data_folders(home))))
+        found = next((place for place in places if place.exists()), None)
+    except (OSError, RuntimeError) as error:  # a name too long, a folder that is closed, a home that nobody has
+        told = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"there is no {shown(path)} that can be read: {told}") from error
     if found is None:
-        raise DataError(f"there is no {path}: looked for {', '.join(map(str, places))}")
+        looked = ", ".join(str(place.absolute()) for place in places)
+        raise DataError(f"there is no {path}: looked for {looked}")
     return found
 
 
@@ -100,6 +107,8 @@ def recognise(path: Path) -> str:
             fits = any(find(path, file) for file in known)
         else:
             plain = path.name.removesuffix(path.suffix) if path.suffix in PACKINGS else path.name
+            if plain in known:
+                return name
             fits = any(Path(plain).suffix.lower() == Path(file).suffix.lower() for file in known)
         if fits:
             fitting.append(name)
@@ -131,15 +140,22 @@ class SourceCorpus:
     corpus: Corpus
     about: About
     digest: str
+    told: str = ""
+    """What messages call it."""
 
 
 def read_corpus(name: str | Request, home: Path) -> SourceCorpus:
     """Read a corpus, by its name or as requested, and check what every run relies on.
 
-    Raises DataError where it is not here or can't be read, is empty, has one class only, lacks the negative class
-    that its files or the request declare, or has a mention that is not what its fields promise.
+    Raises DataError where it is not here or can't be read, or is not `fit_to_run`.
     """
-    request = Request(name) if isinstance(name, str) else name
+    source = read_source(Request(name) if isinstance(name, str) else name, home)
+    fit_to_run(source)
+    return source
+
+
+def read_source(request: Request, home: Path) -> SourceCorpus:
+    """Read a corpus as requested; DataError where it is not here or can't be read."""
     name = request.reader
     kind: type[CorpusReader] = registry.load("corpus", name)
     mistakes: list[str] = []
@@ -171,22 +187,28 @@ def read_corpus(name: str | Request, home: Path) -> SourceCorpus:
         raise DataError(
             f"{told}: strictly, expected no example that can't be used, found {len(corpus.faults):,}:{first}{more}"
         )
-    about = corpus.about or reader.about
-    _check(told, corpus, about)
-    return SourceCorpus(name, reader, corpus, about, content_digest(corpus))
+    return SourceCorpus(name, reader, corpus, corpus.about or reader.about, content_digest(corpus), told)
 
 
-def _check(told: str, corpus: Corpus, about: About) -> None:
+def fit_to_run(source: SourceCorpus) -> None:
+    """Raise DataError where a corpus is empty, has one class only, lacks the negative class that its files or the
+    request declare, names an unknown headline metric, or has a mention that is not what its fields promise.
+    """
+    told, corpus, about = source.told, source.corpus, source.about
+    if about.headline not in METRICS:
+        raise DataError(f"{told}: {unknown('headline metric', about.headline, METRICS)}")
     classes = Counter(mention.label for mention in corpus.mentions)
     if len(classes) < 2:
         found = f"{len(corpus.mentions)} mentions of {', '.join(map(repr, classes)) or 'none'}"
         left_out = f" ({describe_left_out(corpus.left_out)})" if corpus.left_out else ""
-        raise DataError(f"{told}: expected mentions of at least two classes, found {found}{left_out}")
+        first = f". The first: {corpus.faults[0]}" if corpus.faults else ""
+        raise DataError(f"{told}: expected mentions of at least two classes, found {found}{left_out}{first}")
     if corpus.about and about.negative_label is not None and about.negative_label not in classes:
         some = ", ".join(repr(label) for label, _ in classes.most_common(5))
         raise DataError(
             f"{told}: expected the negative class '{about.negative_label}' among the labels, found {some} and so on. "
-            f"Name the negative class of this corpus, negative_label = '...', or '' where there is none"
+            "Name the negative class of this corpus, negative_label = '...', or '' where there is none (on the command "
+            "line: --parameter negative_label=...)"
         )
     for mention in corpus.mentions:
         if fault := _fault(mention):
