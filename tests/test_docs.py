@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.datasets.sources import Request, read_corpus
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "your-own-corpus.md").read_text(encoding="utf-8")
 
@@ -92,3 +94,15 @@ def test_five_commands_lead_from_files_to_a_leaderboard(newcomer: Path) -> None:
 def test_the_page_names_the_schema_that_is_there() -> None:
     for target in re.findall(r"\]\((.+?)\)", PAGE):
         assert (ROOT / "docs" / target).is_file(), target
+
+
+def test_the_page_of_json_lines_is_read_as_it_says(tmp_path: Path) -> None:
+    (line,) = blocks("jsonl")
+    declared = blocks("json")[1]
+    lines = [json.loads(line), json.loads(line) | {"id": "a-18", "label": "no_relation", "second": [2, 3]}]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    (tmp_path / "corpus.json").write_text(declared, encoding="utf-8")
+    source = read_corpus(Request("jsonl", path=str(tmp_path)), tmp_path)
+    one = source.corpus.mentions[0]
+    assert [one.tokens[slice(*span)] for span in (one.first, one.second)] == [("Ada", "Lovelace"), ("Acme",)]
+    assert (one.label, one.head, source.about.negative_label) == ("employee_of", "first", "no_relation")
