@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,32 +28,73 @@ class Inputs:
     Parameters
     ----------
     prepared: Artifact
-        The `inputs` artifact of the corpus.
+        The `inputs` artifact of the corpus. Where it has `tokens_2`, its readings are paths, and those are the second
+        ones; elsewhere the second reading is the first one reversed.
     entity_vectors: (E, D)
         What the strategy has made; the words' vectors stand before them in the table of input vectors.
+    positions: bool
+        Whether readings get positions. Paths never do.
     """
 
-    def __init__(self, prepared: Artifact, entity_vectors: Tensor, device: torch.device) -> None:
+    def __init__(
+        self, prepared: Artifact, entity_vectors: Tensor, device: torch.device, positions: bool = False
+    ) -> None:
         tensors = prepared.tensors
         self._tokens = tensors["tokens"].to(device)
         self._start = tensors["tokens.start"].to(device)
+        self._second = None
+        if _has_paths(prepared):
+            self._second = tensors["tokens_2"].to(device), tensors["tokens_2.start"].to(device)
         self._vectors = torch.cat([tensors["words"], entity_vectors]).to(device)
+        self._positions = positions
         self._device = device
 
     def batch(self, mentions: Indices) -> Batch:
-        """The readings of the mentions: mention 1, words between, mention 2; and the same reversed."""
+        """The two readings of each mention, all padded to the longest."""
         chosen = torch.from_numpy(mentions).to(self._device)
-        start = self._start[chosen, None]
-        lengths = self._start[chosen + 1] - start[:, 0]
-        place = torch.arange(int(lengths.max()), device=self._device)[None]
-        inside = place < lengths[:, None]
-        forward = torch.where(inside, start + place, 0)
-        backward = torch.where(inside, start + lengths[:, None] - 1 - place, 0)
-        readings = (
-            Reading(torch.where(inside, self._tokens[rows], 0).long(), lengths, self._vectors)
-            for rows in (forward, backward)
-        )
-        return Batch(len(mentions), tuple(readings))
+        return Batch(len(mentions), self._paths(chosen, *self._second) if self._second else self._between(chosen))
+
+    def _between(self, chosen: Tensor) -> tuple[Reading, Reading]:
+        """Mention 1, words between, mention 2; and the same reversed, where each token keeps its positions."""
+        start, lengths = _bounds(self._start, chosen)
+        place = self._places(lengths)
+        inside, last = place < lengths[:, None], lengths[:, None] - 1
+        forward = self._reading(self._tokens, inside, start + place, lengths)
+        backward = self._reading(self._tokens, inside, start + last - place, lengths)
+        if not self._positions:
+            return forward, backward
+        after_first, after_second = place.expand_as(inside), place - last
+        forward_positions = torch.stack([after_first, after_second], 2).masked_fill(~inside[..., None], 0)
+        backward_positions = torch.stack([-after_second, -after_first], 2).masked_fill(~inside[..., None], 0)
+        return replace(forward, positions=forward_positions), replace(backward, positions=backward_positions)
+
+    def _paths(self, chosen: Tensor, tokens_2: Tensor, start_2: Tensor) -> tuple[Reading, Reading]:
+        """The path of either mention, from its node up to the lowest common ancestor."""
+        start_1, lengths_1 = _bounds(self._start, chosen)
+        start_2, lengths_2 = _bounds(start_2, chosen)
+        place = self._places(torch.maximum(lengths_1, lengths_2))
+        first = self._reading(self._tokens, place < lengths_1[:, None], start_1 + place, lengths_1)
+        second = self._reading(tokens_2, place < lengths_2[:, None], start_2 + place, lengths_2)
+        return first, second
+
+    def _places(self, lengths: Tensor) -> Tensor:
+        """0 up to the greatest length, (1, T)."""
+        return torch.arange(int(lengths.max()), device=self._device)[None]
+
+    def _reading(self, tokens: Tensor, inside: Tensor, rows: Tensor, lengths: Tensor) -> Reading:
+        """The tokens at `rows` where there is one, (B, T)."""
+        found = tokens[torch.where(inside, rows, 0)]
+        return Reading(torch.where(inside, found, 0).long(), lengths, self._vectors)
+
+
+def _bounds(start: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the rows of the chosen mentions start, (B, 1), and how long they are, (B,)."""
+    first = start[chosen, None]
+    return first, start[chosen + 1] - first[:, 0]
+
+
+def _has_paths(prepared: Artifact) -> bool:
+    return "tokens_2" in prepared.tensors
 
 
 @dataclass(frozen=True)
@@ -134,9 +175,10 @@ def evaluation_batches(lengths: Indices, size: int = 128) -> list[Indices]:
 
 
 def reading_lengths(prepared: Artifact | None, mentions: Indices) -> Indices:
-    """Tokens of each mention's reading; all 1 where the encoder reads none."""
+    """Tokens of each mention's longer reading; all 1 where the encoder reads none."""
     if prepared is None:
         return np.ones(len(mentions), np.int64)
-    start = prepared.tensors["tokens.start"].numpy()
-    lengths: Indices = start[mentions + 1] - start[mentions]
+    names = ("tokens.start", "tokens_2.start") if _has_paths(prepared) else ("tokens.start",)
+    starts = (prepared.tensors[name].numpy() for name in names)
+    lengths: Indices = np.max([start[mentions + 1] - start[mentions] for start in starts], axis=0)
     return lengths

@@ -19,9 +19,8 @@ from harness.errors import HarnessError
 from harness.specs import RunSpec
 
 NUMERIC_ROOMS = (
-    "batching", "contracts", "directions", "features", "readings", "runner", "scoring", "seeding", "specs", "training",
-    "vocabulary",
-    "datasets/prepared", "datasets/splits",
+    "batching", "chunks", "contracts/corpora", "contracts/learning", "directions", "features", "readings", "runner",
+    "scoring", "seeding", "specs", "syntax", "training", "vocabulary", "datasets/prepared", "datasets/splits",
 )  # fmt: skip
 """The modules of the harness on which scores depend; a change in another one makes no record stale."""
 

@@ -36,6 +36,13 @@ def reading_artifact(rows: Rows, words: int = 3) -> Artifact:
     return Artifact({"tokens": tokens, "tokens.start": start, "words": torch.arange(2.0 * words).view(words, 2)}, {})
 
 
+def path_artifact(first: Rows, second: Rows, words: int = 3) -> Artifact:
+    """Prepared token rows of both paths of each mention."""
+    tokens, start = ragged(second)
+    artifact = reading_artifact(first, words)
+    return Artifact({**artifact.tensors, "tokens_2": tokens, "tokens_2.start": start}, {})
+
+
 def feature_artifact(groups: dict[str, Rows]) -> Artifact:
     """Prepared feature rows of each group, one list a mention."""
     tensors = {}
@@ -77,6 +84,86 @@ def test_readings_are_the_mentions_rows_padded_with_zeros(rows: Rows, data: st.D
     reversed_ = [rows[number][::-1] + [0] * (longest - len(rows[number])) for number in chosen]
     assert forward.tokens.tolist() == padded
     assert backward.tokens.tolist() == reversed_
+
+
+def test_positions_are_distances_in_the_text_and_turn_with_the_tokens() -> None:
+    prepared = reading_artifact([[3, 0, 1, 4], [4, 3]])
+    forward, backward = Inputs(prepared, torch.zeros(2, 2), CPU, positions=True).batch(indices(0, 1)).readings
+    assert forward.positions is not None
+    assert backward.positions is not None
+    assert forward.positions.tolist() == [
+        [[0, -3], [1, -2], [2, -1], [3, 0]],
+        [[0, -1], [1, 0], [0, 0], [0, 0]],
+    ]
+    assert backward.positions.tolist() == [
+        [[3, 0], [2, -1], [1, -2], [0, -3]],
+        [[1, 0], [0, -1], [0, 0], [0, 0]],
+    ]
+    assert forward.positions.dtype == backward.positions.dtype == torch.int64
+
+
+some_rows = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), min_size=1, max_size=5)
+
+
+@given(some_rows, st.data())
+def test_a_token_has_the_same_positions_in_either_reading(rows: Rows, data: st.DataObject) -> None:
+    chosen = indices(*data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=6)))
+    given_, plain = (
+        Inputs(reading_artifact(rows), torch.zeros(7, 2), CPU, positions).batch(chosen).readings
+        for positions in (True, False)
+    )
+    for with_positions, without in zip(given_, plain, strict=True):
+        assert without.positions is None
+        assert torch.equal(with_positions.tokens, without.tokens)
+        assert torch.equal(with_positions.lengths, without.lengths)
+    forward, backward = (reading.positions for reading in given_)
+    assert forward is not None
+    assert backward is not None
+    for row, number in enumerate(chosen):
+        length = len(rows[number])
+        assert forward[row, :length].tolist() == [[at, at - (length - 1)] for at in range(length)]
+        assert backward[row, :length].tolist() == forward[row, :length].tolist()[::-1]
+        assert not forward[row, length:].any()
+        assert not backward[row, length:].any()
+
+
+def test_a_batch_of_paths_holds_both_as_wide_as_the_longest() -> None:
+    prepared = path_artifact([[3, 1], [4], [3, 0]], [[4, 0, 2, 1], [3, 0], [4]])
+    entity_vectors = torch.tensor([[10.0, 11.0], [12.0, 13.0]])
+    inputs = Inputs(prepared, entity_vectors, CPU)
+    first, second = inputs.batch(indices(1, 0)).readings
+    assert first.tokens.tolist() == [[4, 0, 0, 0], [3, 1, 0, 0]]
+    assert second.tokens.tolist() == [[3, 0, 0, 0], [4, 0, 2, 1]]
+    assert first.lengths.tolist() == [1, 2]
+    assert second.lengths.tolist() == [2, 4]
+    assert {tensor.dtype for reading in (first, second) for tensor in (reading.tokens, reading.lengths)} == {
+        torch.int64
+    }
+    assert first.inputs()[0, 0].tolist() == second.inputs()[1, 0].tolist() == [12, 13]
+    first, second = inputs.batch(indices(2, 1)).readings
+    assert (first.tokens.tolist(), second.tokens.tolist()) == ([[3, 0], [4, 0]], [[4, 0], [3, 0]])
+
+
+@given(some_rows, st.data())
+def test_paths_are_the_mentions_rows_padded_with_zeros(first: Rows, data: st.DataObject) -> None:
+    size = len(first)
+    second = data.draw(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=8), min_size=size, max_size=size))
+    chosen = data.draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=6))
+    positions = data.draw(st.booleans())
+    prepared = path_artifact(first, second)
+    readings = Inputs(prepared, torch.zeros(7, 2), CPU, positions).batch(indices(*chosen)).readings
+    longest = reading_lengths(prepared, indices(*chosen)).max()
+    for rows, reading in zip((first, second), readings, strict=True):
+        assert reading.tokens.tolist() == [rows[number] + [0] * (longest - len(rows[number])) for number in chosen]
+        assert reading.lengths.tolist() == [len(rows[number]) for number in chosen]
+        assert reading.positions is None, "paths have none, whatever is asked"
+
+
+def test_the_length_of_paths_is_that_of_the_longer() -> None:
+    prepared = path_artifact([[3, 1], [4], [3, 0]], [[4, 0, 2, 1], [3, 0], [4]])
+    lengths = reading_lengths(prepared, indices(2, 1, 0))
+    assert lengths.tolist() == [2, 2, 4]
+    assert lengths.dtype == np.int64
 
 
 def test_lengths_are_those_of_the_readings() -> None:

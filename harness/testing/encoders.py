@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from harness.contracts import Batch, Capability, Encoder, Reading, SequenceEncoder
 from harness.testing.plugins import ParametersContract, Variant, untouched_streams
-from harness.testing.toys import MENTIONS, WIDTH, Roles, learn, toy_reading, toy_vectors
+from harness.testing.toys import MENTIONS, WIDTH, Roles, Rows, learn, toy_readings, toy_vectors
 
 CLOSE = 1e-6
 """How far apart single precision may put two ways to one vector."""
@@ -37,12 +36,11 @@ class EncoderContract(ParametersContract):
         defaults = dataclasses.asdict(self.parameters({}))
         return {**{name: 3 for name, value in defaults.items() if type(value) is int and value > 3}, **variant}
 
-    def batch(self, mentions: Sequence[Sequence[int]], vectors: Tensor, *, longer: int = 0, filler: int = 0) -> Batch:
+    def batch(self, mentions: Rows, vectors: Tensor, *, longer: int = 0, filler: int = 0) -> Batch:
         """A batch as the harness makes it; with `longer`, more places than it needs, which hold `filler`."""
         if Capability.VECTORS not in self.loaded().offers:
             return Batch(len(mentions))
-        both = (mentions, [mention[::-1] for mention in mentions])
-        return Batch(len(mentions), tuple(toy_reading(rows, vectors, longer, filler) for rows in both))
+        return Batch(len(mentions), toy_readings(self.loaded(), mentions, vectors, longer, filler))
 
     def test_weights_come_from_the_generator(self, variant: Variant) -> None:
         """One seed makes one encoder, whatever was drawn elsewhere in between; another seed makes another."""
@@ -81,6 +79,45 @@ class EncoderContract(ParametersContract):
         turned = encoder.represent(self.batch([mention[::-1] for mention in MENTIONS], vectors))
         for row in range(len(MENTIONS) if encoder.size else 0):
             assert not near(turned[row], hidden[row]), f"mention {row} has the same vector from either end"
+
+    def test_readings_may_differ_in_width(self, variant: Variant) -> None:
+        """Either reading may have more places than the other, which changes nothing."""
+        encoder, vectors = self.made(variant), toy_vectors()
+        narrow, wide = (self.batch(MENTIONS, vectors, longer=longer) for longer in (0, 3))
+        hidden = encoder.represent(narrow)
+        for readings in zip((narrow, wide), (wide, narrow), strict=True) if narrow.readings else ():
+            mixed = tuple(batch.readings[at] for at, batch in enumerate(readings))
+            assert near(encoder.represent(Batch(narrow.size, mixed)), hidden), "the width of a reading has an influence"
+
+    def test_both_readings_have_an_influence(self, variant: Variant) -> None:
+        """What an encoder of readings represents depends on each reading that it hands on."""
+        encoder, vectors = self.made(variant), toy_vectors()
+        if not isinstance(encoder, SequenceEncoder):
+            return
+        batch = self.batch(MENTIONS, vectors)
+        hidden = encoder.represent(batch)
+        for at in range(encoder.size // encoder.hidden):
+            readings = list(batch.readings)
+            other_words = (readings[at].tokens + 1) % len(vectors)
+            readings[at] = dataclasses.replace(readings[at], tokens=other_words)
+            changed = encoder.represent(Batch(batch.size, tuple(readings)))
+            for row in range(batch.size):
+                assert not near(changed[row], hidden[row]), f"mention {row}: reading {at + 1} has no influence"
+
+    def test_positions_have_an_influence(self, variant: Variant) -> None:
+        """An encoder that asks for positions, which readings of the words between alone have, uses them."""
+        encoder, vectors = self.made(variant), toy_vectors()
+        if not encoder.positions:
+            return
+        assert encoder.reads == "between", f"positions: only readings of 'between' have them, not of '{encoder.reads}'"
+        batch = self.batch(MENTIONS, vectors)
+        moved = []
+        for reading in batch.readings:
+            assert reading.positions is not None
+            moved.append(dataclasses.replace(reading, positions=reading.positions + 1))
+        hidden, changed = encoder.represent(batch), encoder.represent(Batch(batch.size, tuple(moved)))
+        for row in range(batch.size):
+            assert not near(changed[row], hidden[row]), f"mention {row}: positions have no influence"
 
     def test_every_weight_learns(self, variant: Variant) -> None:
         """A gradient reaches every parameter."""
@@ -161,11 +198,15 @@ def _any(gradient: Tensor | None) -> bool:
 
 
 def _check_encode(encoder: SequenceEncoder, batch: Batch, hidden: Tensor) -> None:
-    assert encoder.size == 2 * encoder.hidden, f"ENCODE: expected size 2H = {2 * encoder.hidden}, found {encoder.size}"
+    sizes = encoder.hidden, 2 * encoder.hidden
+    assert encoder.size in sizes, f"ENCODE: expected size 2H = {sizes[1]}, or H = {sizes[0]}, found {encoder.size}"
     one, two = (encoder.encode(reading) for reading in batch.readings)
     expected = (batch.size, encoder.hidden)
     assert one.shape == expected, f"ENCODE: expected (B, H) = {expected}, found {tuple(one.shape)}"
-    assert near(torch.cat([one, two], dim=1), hidden), "ENCODE: represent is not [encode(one); encode(two)]"
+    if encoder.size == encoder.hidden:
+        assert near(one, hidden), "ENCODE: represent is not encode(one), as its size says"
+    else:
+        assert near(torch.cat([one, two], dim=1), hidden), "ENCODE: represent is not [encode(one); encode(two)]"
 
 
 def _check_states(encoder: Any, reading: Reading) -> None:
@@ -176,6 +217,6 @@ def _check_states(encoder: Any, reading: Reading) -> None:
     assert near(states[rows, last], encoder.encode(reading)), "STATES: encode is not the state at the last token"
     tokens = reading.tokens.clone()
     tokens[rows, last] = 0
-    other = encoder.states(Reading(tokens, reading.lengths, reading.vectors))
+    other = encoder.states(dataclasses.replace(reading, tokens=tokens))
     before = torch.arange(tokens.shape[1]) < last[:, None]
     assert near(other[before], states[before]), "STATES: a token has an influence on the states before it"

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from harness.artifacts import Artifact, ArtifactStore
 from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
-from harness.contracts import About, Corpus, CorpusReader, Encoder, Reading, RelationMention, Span
+from harness.contracts import About, Corpus, CorpusReader, Encoder, Parse, Reading, RelationMention, Span
 from harness.datasets import prepared
-from harness.datasets.sources import SourceCorpus, content_digest
+from harness.datasets.sources import SourceCorpus, content_digest, parses_digest
 from harness.directions import outputs
 from harness.seeding import numpy_stream, torch_stream
 from harness.specs import CorpusSpec, Training, VectorsSpec
@@ -27,6 +27,15 @@ WIDTH, WORDS, ENTITIES = 6, 7, 4
 MENTIONS = ((7, 8), (8, 1, 7), (9, 2, 3, 4, 10), (7, 5, 1, 0, 2, 3, 4, 6, 10))
 """Forward readings of four mentions, as rows of the toy vectors: words come first. One has no words between."""
 
+Rows = Sequence[Sequence[int]]
+"""Token rows, one list a mention."""
+
+Pairs = Sequence[Sequence[tuple[int, int]]]
+"""Positions of the tokens, one list a mention."""
+
+TREE = Parse(tags=("NNP", "VBD", "NNP"), heads=(1, -1, 1), labels=("nsubj", "root", "obj"))
+"""The syntax of every toy sentence: both arguments hang from the verb."""
+
 PEOPLE, COMPANIES = ("Ada", "Grace", "Alan", "Emmy"), ("Acme", "Initech", "Globex")
 
 
@@ -35,11 +44,33 @@ def toy_vectors(width: int = WIDTH) -> Tensor:
     return torch.randn(WORDS + ENTITIES, width, generator=torch_stream("toy vectors"))
 
 
-def toy_reading(rows: Sequence[Sequence[int]], vectors: Tensor, longer: int = 0, filler: int = 0) -> Reading:
+def toy_readings(
+    asking: type[Encoder], mentions: Rows, vectors: Tensor, longer: int = 0, filler: int = 0
+) -> tuple[Reading, Reading]:
+    """Both readings of the mentions, as this kind of encoder asks for them; see `toy_reading`."""
+    one, two = mentions, [mention[::-1] for mention in mentions]
+    positions: Pairs | None = None
+    if asking.reads == "paths":  # up to a token after few others, so that the second path is often the longer one
+        tops = [min(len(mention) // 2, 3) for mention in mentions]
+        one = [mention[: top + 1] for mention, top in zip(mentions, tops, strict=True)]
+        two = [mention[top:][::-1] for mention, top in zip(mentions, tops, strict=True)]
+    elif asking.positions:
+        positions = [[(at, at - len(mention) + 1) for at in range(len(mention))] for mention in mentions]
+    turned = positions and [row[::-1] for row in positions]
+    return toy_reading(one, vectors, longer, filler, positions), toy_reading(two, vectors, longer, filler, turned)
+
+
+def toy_reading(
+    rows: Rows, vectors: Tensor, longer: int = 0, filler: int = 0, positions: Pairs | None = None
+) -> Reading:
     """A reading with `longer` more places than the longest needs; all that are empty hold `filler`."""
     lengths = torch.tensor([len(row) for row in rows])
     places = int(lengths.max()) + longer
-    return Reading(torch.tensor([[*row, *[filler] * (places - len(row))] for row in rows]), lengths, vectors)
+    tokens = torch.tensor([[*row, *[filler] * (places - len(row))] for row in rows])
+    if positions is None:
+        return Reading(tokens, lengths, vectors)
+    pairs = [[*row, *[(filler, filler)] * (places - len(row))] for row in positions]
+    return Reading(tokens, lengths, vectors, torch.tensor(pairs))
 
 
 class Directed(CorpusReader):
@@ -54,9 +85,10 @@ class Directed(CorpusReader):
     def _mentions(self) -> Iterator[RelationMention]:
         for person in PEOPLE:
             for company in COMPANIES:
-                for label, one, two in (("e1,e2", person, company), ("e2,e1", company, person)):
+                for direction, one, two in (("e1,e2", person, company), ("e2,e1", company, person)):
                     words = (one, "founded", two)
-                    yield RelationMention(" ".join(words), words, Span(0, 1), Span(2, 3), f"founded({label})", "train")
+                    spans, label = (Span(0, 1), Span(2, 3)), f"founded({direction})"
+                    yield RelationMention(" ".join(words), words, *spans, label, "train", parse=TREE)
 
 
 class Roles(CorpusReader):
@@ -76,7 +108,8 @@ class Roles(CorpusReader):
                 for head in get_args(Literal["first", "second"]):
                     label = "rules" if head == ruler else "is-ruled-by"
                     spans = Span(0, 1), Span(2, 3)
-                    yield RelationMention(f"{' '.join(words)}: {label}", words, *spans, label, "train", head)
+                    told = f"{' '.join(words)}: {label}"
+                    yield RelationMention(told, words, *spans, label, "train", head, parse=TREE)
 
 
 class ToyVectors(dict[str, Floats]):
@@ -92,7 +125,7 @@ def learn(encoder: Encoder, folder: Path, updates: int, corpus: type[CorpusReade
 
     Features are on for an encoder that has nothing else, and off for all others.
     """
-    mentions, inputs = _prepared(corpus(), folder)
+    mentions, inputs = _prepared(corpus(), folder, encoder.reads)
     training = Training(min_updates=updates, max_updates=updates, standardise=type(encoder).standardise)
     labels, heads = (mentions.tensors[name].numpy() for name in ("label", "head"))
     told_apart = outputs(labels, heads, len(mentions.meta["classes"]), None)
@@ -103,7 +136,7 @@ def learn(encoder: Encoder, folder: Path, updates: int, corpus: type[CorpusReade
     features = Features(mentions, () if encoder.size else ("lexical",), everything, device)
     entities = torch.randn(len(PEOPLE + COMPANIES), WIDTH, generator=torch_stream("toy entities"))
     model = Model(encoder, features.size, len(told_apart.scored), torch_stream("toy classifier"))
-    read = Inputs(inputs, entities, device) if encoder.size else None
+    read = Inputs(inputs, entities, device, encoder.positions) if encoder.size else None
     tuning = FineTuning(model, read, features, training, told_apart.mask(device))
     if training.standardise:
         tuning.standardise(everything, lengths)
@@ -115,19 +148,18 @@ def learn(encoder: Encoder, folder: Path, updates: int, corpus: type[CorpusReade
     return model, accuracy(tuning.predict(examples))
 
 
-def _prepared(reader: CorpusReader, folder: Path) -> tuple[Artifact, Artifact]:
+def _prepared(reader: CorpusReader, folder: Path, reads: Literal["between", "paths"]) -> tuple[Artifact, Artifact]:
     """The prepared arrays of a toy corpus, with its verbs and no name in the word vectors."""
     corpus = reader.read(None)
     digest = content_digest(corpus)
-    labels, inputs = CorpusSpec("toy", digest, "official", 0, None), VectorsSpec("toy", "toy", "hash")
+    labels = CorpusSpec("toy", digest, "official", 0, None, parses=parses_digest(corpus))
+    vectors = VectorsSpec("toy", "toy", "hash")
     store = ArtifactStore(folder)
     source = SourceCorpus("toy", reader, corpus, reader.about, digest)
     words = ToyVectors(founded=np.ones(WIDTH, np.float32), obeys=-np.ones(WIDTH, np.float32))
-    prepared.ensure(store, labels, inputs, source, lambda: words)
-    found = (
-        store.read("mentions", prepared.mentions_key(labels)),
-        store.read("inputs", prepared.inputs_key(labels, inputs)),
-    )
-    assert found[0] is not None
-    assert found[1] is not None
-    return found[0], found[1]
+    prepared.ensure(store, labels, vectors, source, lambda: words, reads)
+    mentions = store.read("mentions", prepared.mentions_key(labels))
+    inputs = store.read("inputs", prepared.inputs_key(labels, vectors, reads))
+    assert mentions is not None
+    assert inputs is not None
+    return mentions, inputs
