@@ -1,15 +1,16 @@
-"""What a sequence encoder reads of a relation mention: mention 1, the words between, mention 2; a mention is one token.
+"""What a sequence encoder reads of a relation mention: the words between its two mentions, or paths in the tree.
 
-Third mentions between the two are one token each as well (Li et al. 2016, section 3). `prepared` turns readings into
+An entity mention, third mentions included, is one token (Li et al. 2016, section 3). `prepared` turns readings into
 rows, `data show` prints them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.contracts import RelationMention
+from harness.syntax import tree_path
 from harness.vocabulary import canonical_name
 
 
@@ -20,8 +21,19 @@ class Token(NamedTuple):
     entity: str | None = None
 
 
+class Paths(NamedTuple):
+    """Two readings along the dependency tree, each from a mention's node up to the lowest common ancestor.
+
+    `fallback` says that there is no path, and that they are the forward reading and its reverse instead.
+    """
+
+    first: tuple[Token, ...]
+    second: tuple[Token, ...]
+    fallback: bool
+
+
 def reading(mention: RelationMention) -> Iterator[Token]:
-    """The tokens of the forward reading, in order."""
+    """The forward reading: mention 1, the words between, mention 2."""
     yield _entity(mention, *mention.first, mention.first_entity)
     at = mention.first.end
     while at < mention.second.start:
@@ -33,6 +45,47 @@ def reading(mention: RelationMention) -> Iterator[Token]:
             yield _entity(mention, other.start, other.end, other.entity)
             at = other.end
     yield _entity(mention, *mention.second, mention.second_entity)
+
+
+def paths(mention: RelationMention) -> Paths:
+    """The readings of an encoder of dependency paths (Ebrahimi & Dou 2015; Xu et al. 2015).
+
+    Tokens of one entity mention that follow each other on a path are one token. Raises ValueError for a mention
+    without parse.
+    """
+    if mention.parse is None:
+        raise ValueError(f"mention '{mention.identifier}' has no parse; expected one, for paths run through the tree")
+    path = tree_path(mention.parse, mention.first, mention.second)
+    if path is None:
+        tokens = tuple(reading(mention))
+        return Paths(tokens, tokens[::-1], fallback=True)
+    holders = _holders(mention)
+    first, second = (tuple(_along(mention, sub_path, holders)) for sub_path in path)
+    return Paths(first, second, fallback=False)
+
+
+def _along(mention: RelationMention, path: Sequence[int], holders: Mapping[int, Token]) -> Iterator[Token]:
+    before = None
+    for at in path:
+        holder = holders.get(at)
+        if holder is None:
+            yield Token((mention.tokens[at],))
+        elif holder is not before:  # not !=, for two mentions may have the same words and entity
+            yield holder
+        before = holder
+
+
+def _holders(mention: RelationMention) -> dict[int, Token]:
+    """The entity mention that holds a token, as one token, for every token within one.
+
+    As in the reading of the words between, one that overlaps another is not used, and the pair's own come first.
+    """
+    holders: dict[int, Token] = {}
+    pair = ((*mention.first, mention.first_entity), (*mention.second, mention.second_entity))
+    for start, end, identifier in (*pair, *mention.others):
+        if holders.keys().isdisjoint(range(start, end)):
+            holders.update(dict.fromkeys(range(start, end), _entity(mention, start, end, identifier)))
+    return holders
 
 
 def entities(mention: RelationMention) -> tuple[str, str]:
