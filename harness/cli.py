@@ -48,7 +48,11 @@ EXAMPLES = {
   python -m harness data check mydata
   python -m harness data check mydata --reader tacred --parameter negative_label=Other --strict
   python -m harness data show kbp37 --n 5
-  python -m harness data convert kbp37 --to jsonl""",
+  python -m harness data convert kbp37 --to jsonl
+  python -m harness data annotate kbp37 --stanza-dir ~/stanza_resources
+  python -m harness data annotate sentences.txt.gz --conllu parses.conllu
+  python -m harness data import-parses kbp37 train.conllu.gz dev.conllu.gz test.conllu.gz
+  python -m harness data export-parses kbp37 --out kbp37.conllu --parses stanza""",
     "sync": """
   python -m harness sync --grid kbp37
   python -m harness sync --grid kbp37 --mlflow-uri http://127.0.0.1:5000""",
@@ -147,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         _home(part)
         part.set_defaults(verb=f"records {name}")
 
-    _data(_verb(verbs, "data", "list, fetch, check, show or convert corpora"))
+    _data(_verb(verbs, "data", "list, fetch, check, show, convert or parse corpora"))
 
     sync = _verb(verbs, "sync", "bring MLflow up to date with the records")
     _home(sync)
@@ -168,19 +172,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def _data(parser: argparse.ArgumentParser) -> None:
     """The verbs of `data`."""
-    which = parser.add_subparsers(metavar="list|fetch|check|show|convert", required=True)
+    metavar = "list|fetch|check|show|convert|annotate|import-parses|export-parses"
+    which = parser.add_subparsers(metavar=metavar, required=True)
     lines = {
         "list": "every corpus that is known, and whether it is here",
         "fetch": "download a corpus's files; each is checked, and a broken download goes on where it stopped",
         "check": "all that is wrong with a corpus, by reason, with file and line; and what it holds",
         "show": "some mentions as the encoders read them",
         "convert": "write a corpus in another format, and read it back",
+        "annotate": "parse a corpus's sentences with Stanza; killed, it goes on where it stopped",
+        "import-parses": "bring in parses of a corpus's sentences that were made elsewhere, in CoNLL-U",
+        "export-parses": "write the parses of a corpus's sentences as CoNLL-U",
     }
     made = {name: which.add_parser(name, help=line, description=f"{line}.") for name, line in lines.items()}
     for name, part in made.items():
         _home(part)
         part.set_defaults(verb=f"data {name}")
-        if name in ("check", "show", "convert"):
+        if name not in ("list", "fetch"):
             part.add_argument("corpus", metavar="NAME|PATH", help="a corpus's name, or a file or folder of your own")
             part.add_argument("--reader", metavar="NAME", help="the format of PATH (default: recognised by its files)")
             part.add_argument(
@@ -195,6 +203,27 @@ def _data(parser: argparse.ArgumentParser) -> None:
     made["show"].add_argument("--part", choices=("train", "dev", "test"), help="only of this published part")
     made["convert"].add_argument("--to", required=True, metavar="FORMAT", help="such as jsonl")
     made["convert"].add_argument("--out", type=Path, metavar="DIR", help="(default: NAME-FORMAT in the home's data)")
+    for name, default in (("annotate", "stanza"), ("import-parses", "imported")):
+        made[name].add_argument(
+            "--name", default=default, metavar="SET", help=f"the set of parses (default: {default})"
+        )
+    annotate = made["annotate"]
+    annotate.epilog = (
+        "NAME|PATH may be a text too, a .txt file, packed or not: one sentence a line, tokens between blanks"
+    )
+    annotate.add_argument(
+        "--stanza-dir",
+        type=Path,
+        metavar="DIR",
+        help="models (default: HARNESS_STANZA_DIR, else what Stanza downloads)",
+    )
+    annotate.add_argument(
+        "--workers", type=_count_or_none, metavar="N", help="processes; 0: in this one (default: cores)"
+    )
+    annotate.add_argument("--conllu", type=Path, metavar="FILE", help="write the parses there too")
+    made["import-parses"].add_argument("files", nargs="+", type=Path, metavar="FILE", help="CoNLL-U, packed or not")
+    made["export-parses"].add_argument("--out", type=Path, required=True, metavar="FILE", help="such as mine.conllu")
+    made["export-parses"].add_argument("--parses", metavar="SET", help="a set of parses (default: the corpus's own)")
 
 
 def _verb(verbs: Verbs, name: str, line: str) -> argparse.ArgumentParser:
@@ -278,6 +307,12 @@ def _carry_out(asked: argparse.Namespace) -> int:
             from harness.commands.data import show as verb
         case "data convert":
             from harness.commands.data import convert as verb
+        case "data annotate":
+            from harness.commands.parses import annotate as verb
+        case "data import-parses":
+            from harness.commands.parses import import_parses as verb
+        case "data export-parses":
+            from harness.commands.parses import export_parses as verb
         case "sync":
             from harness.commands.track import sync as verb
         case "ui":

@@ -34,7 +34,7 @@ from harness.datasets.sources import (
 )
 from harness.errors import DataError, HarnessError
 from harness.parameters import coerce
-from harness.readings import reading
+from harness.readings import Token, paths, reading
 
 FAULTS = 3
 """Places that `check` shows of each kind of fault, without --all."""
@@ -74,7 +74,7 @@ def check(asked: argparse.Namespace) -> int:
 
     What keeps it from being run is told last, and is an error.
     """
-    source = _source(asked)
+    source = source_of(request_of(asked), asked.home)
     report = checking.check(source)
     if asked.format == "json":
         print(json.dumps(report, indent=1, ensure_ascii=False))
@@ -86,7 +86,7 @@ def check(asked: argparse.Namespace) -> int:
 
 def show(asked: argparse.Namespace) -> int:
     """Mentions of a corpus, at even distances, as the encoders read them."""
-    source = _source(asked)
+    source = source_of(request_of(asked), asked.home)
     mentions = [m for m in source.corpus.mentions if asked.part in (None, m.part)]
     if not mentions:
         where = (
@@ -105,9 +105,12 @@ def _card(mention: RelationMention) -> Iterator[str]:
     closes = {mention.first.end, mention.second.end} | {other.end for other in mention.others}
     words = (f"{opens.get(at, '')}{t}{']' if at + 1 in closes else ''}" for at, t in enumerate(mention.tokens))
     yield f"  sentence   {' '.join(words)}"
-    tokens = [f"<{token.entity}>" if token.entity is not None else token.words[0] for token in reading(mention)]
+    tokens = [_shown(token) for token in reading(mention)]
     yield f"  reading 1  {' '.join(tokens)}"
     yield f"  reading 2  {' '.join(reversed(tokens))}"
+    if mention.parse is not None:
+        for number, path in enumerate(paths(mention)[:2], 1):
+            yield f"  path {number}     {' '.join(map(_shown, path))}"
     for group in features.GROUPS:
         yield f"  {group:10} {' | '.join(features.features(mention, group))}"
     if mention.parse:
@@ -116,10 +119,14 @@ def _card(mention: RelationMention) -> Iterator[str]:
         yield f"  agreement  {mention.agreement:g}"
 
 
+def _shown(token: Token) -> str:
+    return f"<{token.entity}>" if token.entity is not None else token.words[0]
+
+
 def convert(asked: argparse.Namespace) -> int:
     """Write a corpus in another format, and read it back: the command fails where that is another corpus."""
     writer: CorpusReader = registry.load("corpus", asked.to)()
-    source = _source(asked)
+    source = source_of(request_of(asked), asked.home)
     fit_to_run(source)
     folder: Path = asked.out or data_folders(asked.home)[-1] / f"{source.name}-{asked.to}"
     if folder.exists():
@@ -160,18 +167,26 @@ def _compare(source: SourceCorpus, written: SourceCorpus) -> None:
             raise DataError(f"corpus '{source.name}' was not read back the same: its {what} became others")
 
 
-def _source(asked: argparse.Namespace) -> SourceCorpus:
+def request_of(asked: argparse.Namespace) -> Request:
     """The corpus of a name, or of a path with the reader named or recognised."""
     if asked.corpus in registry.origins("corpus") and asked.reader is None:
         if Path(asked.corpus).exists():
             print(f"harness: {asked.corpus} is the known corpus here; for what lies in this folder: ./{asked.corpus}",
                   file=sys.stderr)  # fmt: skip
-        return read_source(Request(asked.corpus, _parameters(asked, asked.corpus), None, asked.strict), asked.home)
+        return Request(asked.corpus, _parameters(asked, asked.corpus), None, asked.strict)
     path = find_path(asked.corpus, asked.home)
     reader = asked.reader or recognise(path)
-    source = read_source(Request(reader, _parameters(asked, reader), str(path), asked.strict), asked.home)
+    return Request(reader, _parameters(asked, reader), str(path), asked.strict)
+
+
+def source_of(request: Request, home: Path) -> SourceCorpus:
+    """The corpus that is asked for; one that is read from a path has the name of its folder or file."""
+    source = read_source(request, home)
+    if request.path is None:
+        return source
+    path = Path(request.path)
     name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
-    return dataclasses.replace(source, name=name or reader)
+    return dataclasses.replace(source, name=name or request.reader)
 
 
 def _parameters(asked: argparse.Namespace, reader: str) -> tuple[tuple[str, Any], ...]:

@@ -1,0 +1,175 @@
+"""`data annotate`, `import-parses`, `export-parses`: making parses, bringing them from elsewhere, taking them along."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from harness import runner, scheduler
+from harness.commands.data import request_of, source_of
+from harness.datasets import annotation, conllu_files
+from harness.datasets.parses import ParseSet, Tokens, attach, names
+from harness.datasets.sources import Request, find_path
+from harness.errors import DataError
+from harness.text_files import PACKINGS, lines
+
+_BLANKS = re.compile(r"[ \t]+")
+
+EVERY = 10
+"""Seconds from one line of progress to the next, where there is no terminal."""
+
+
+def annotate(asked: argparse.Namespace) -> int:
+    """Parse the sentences of a corpus, or of a text, that a set of parses lacks. 1 where some can't be parsed."""
+    request = None if _is_text(asked) else request_of(asked)
+    if request is None:
+        sentences = list(_text(find_path(asked.corpus, asked.home)))
+    else:
+        mentions = source_of(request, asked.home).corpus.mentions
+        sentences = [(mention.identifier, mention.tokens) for mention in mentions]
+    identifiers: dict[Tokens, str] = {}
+    for identifier, tokens in sentences:
+        identifiers.setdefault(tokens, identifier)
+
+    annotator = annotation.Annotator(annotation.models_folder(asked.stanza_dir))
+    parse_set = ParseSet.create(asked.home, asked.name, annotator.maker, annotator.files)
+    workers = scheduler.default_workers() if asked.workers is None else asked.workers
+    try:
+        with _pool(workers) as pool, _progress() as finished:
+            done = annotation.annotate(identifiers, parse_set, annotator, pool, finished)
+    except KeyboardInterrupt:
+        print(f"What is parsed is kept in {parse_set.folder}; the same command goes on with the rest.", file=sys.stderr)
+        raise
+    for failure in done.failed:
+        print(failure, file=sys.stderr)
+    print(
+        f"{asked.corpus}: {len(sentences):,} sentences, {len(identifiers):,} distinct; {done.parsed:,} parsed in "
+        f"{done.seconds:,.0f} s, {done.pace:,.1f} a second; {done.before:,} were there already; "
+        f"{len(done.failed):,} can't be parsed"
+    )
+    print(_where(parse_set, request))
+    if asked.conllu:
+        parses = parse_set.parses(identifiers)
+        written = conllu_files.write(
+            ((identifier, tokens, parses[tokens]) for identifier, tokens in sentences if tokens in parses), asked.conllu
+        )
+        print(f"{written:,} sentences are in {asked.conllu}")
+    return 1 if done.failed else 0
+
+
+def import_parses(asked: argparse.Namespace) -> int:
+    """Bring the parses of CoNLL-U files into a set. 1 where sentences of the corpus are left without any."""
+    request = request_of(asked)
+    mentions = source_of(request, asked.home).corpus.mentions
+    found = conllu_files.import_parses(asked.files, mentions)
+    there = ParseSet(asked.home, asked.name).parses(found.parses) if asked.name in names(asked.home) else {}
+    if other := sum(parse != found.parses[tokens] for tokens, parse in there.items()):
+        raise DataError(
+            f"the parse set '{asked.name}' has another parse of {other:,} of these sentences; give the new ones a set "
+            "of their own: --name ANOTHER"
+        )
+    parse_set = ParseSet.create(asked.home, asked.name, conllu_files.MAKER, [file.name for file in asked.files])
+    parse_set.add({tokens: parse for tokens, parse in found.parses.items() if tokens not in there})
+    missing = set(parse_set.missing(mention.tokens for mention in mentions))
+    lacking = [mention.identifier for mention in mentions if mention.tokens in missing]
+    first = f", the first is {lacking[0]}" if lacking else ""
+    print(f"{found.told()}; {len(lacking):,} of {len(mentions):,} mentions have no parse{first}")
+    print(_where(parse_set, request))
+    return 1 if lacking else 0
+
+
+def export_parses(asked: argparse.Namespace) -> int:
+    """Write the parses of a corpus, its own or those of a set, as CoNLL-U."""
+    corpus = source_of(request_of(asked), asked.home).corpus
+    if asked.parses is not None:
+        corpus = attach(corpus, ParseSet(asked.home, asked.parses), asked.corpus)
+    written, without = conllu_files.export_parses(corpus.mentions, asked.out)
+    print(f"{written:,} sentences are in {asked.out}; {without:,} mentions have no parse")
+    return 0
+
+
+def _is_text(asked: argparse.Namespace) -> bool:
+    """Whether plain sentences are meant, and no corpus: a .txt file, packed or not, for which no reader is named."""
+    file = Path(asked.corpus)
+    plain = Path(file.stem) if file.suffix in PACKINGS else file
+    return asked.reader is None and plain.suffix == ".txt"
+
+
+def _text(file: Path) -> Iterator[tuple[str, Tokens]]:
+    """The sentences of a text, one a line, tokens between blanks, with the numbers of their lines."""
+    for number, line in lines(file):
+        if tokens := tuple(map(sys.intern, filter(None, _BLANKS.split(line)))):
+            yield str(number), tokens
+
+
+def _where(parse_set: ParseSet, request: Request | None) -> str:
+    """Where the parses are and how a grid asks for them."""
+    told = f"The parse set '{parse_set.name}' in {parse_set.folder} has {len(parse_set):,} sentences."
+    if request is None:
+        return told
+    fields = {"name": request.reader, "path": request.path, **dict(request.parameters), "parses": parse_set.name}
+    entry = ", ".join(f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None)
+    return f"{told} A grid uses them so: corpora = [{{{entry}}}]"
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Executor | None]:
+    """Processes of one torch thread each, which end with the block, however it ends; None for no workers."""
+    if workers == 0:
+        yield None
+        return
+    for variable in scheduler.THREAD_VARIABLES:
+        os.environ[variable] = "1"  # read by a worker's libraries when it starts
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=runner.start_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how many sentences are parsed on stderr: a bar on a terminal, a line every few seconds elsewhere."""
+    console = Console(stderr=True)
+    start = time.perf_counter()
+    if not console.is_terminal:
+        last = start
+
+        def line(done: int, total: int) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            if now - last >= EVERY and done:
+                pace = done / (now - start)
+                left = (total - done) / pace / 60
+                print(f"[{done:,}/{total:,}] {pace:.1f} sentences a second, {left:.1f} min left", file=sys.stderr)
+                last = now
+
+        yield line
+        return
+    columns = (
+        TextColumn("sentences"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("sentences", total=None, pace="")
+
+        def advance(done: int, total: int) -> None:
+            pace = done / (time.perf_counter() - start)
+            bar.update(task, completed=done, total=total, pace=f"{pace:.1f} a second")
+
+        yield advance
