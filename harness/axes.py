@@ -29,6 +29,7 @@ class CorpusOptions:
     split_seed: int = parameter(0, "seed of the sample and the random split", at_least=0)
     negative: Literal["keep", "drop"] | None = parameter(None, "keep or drop the negative class; nothing: drop")
     sample: int | None = parameter(None, "draw that many mentions first; nothing: all", unit="mentions", at_least=1)
+    parses: str | None = parameter(None, "a set of parses, see `data annotate`; nothing: those that the corpus carries")
     path: str | None = parameter(None, "a file or folder of your own that the reader reads in place of the corpus's")
     as_: str | None = parameter(None, "what tables call it; nothing: the reader's name, or that of the path")
     strict: bool = parameter(False, "whether an example that can't be used is an error, and not left out")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.axes import CorpusAxis
+from harness.datasets.parses import ParseSet, attach
 from harness.datasets.sources import Request, SourceCorpus, parses_digest, read_corpus
 from harness.datasets.splits import DEV_SHARE, TIES, Split, groups, split
 from harness.errors import DataError, PluginError
@@ -26,6 +27,8 @@ class CorpusEntry:
     spec: CorpusSpec
     split: Split
     classes: tuple[str, ...]
+    parses: str | None
+    """The name of the set of parses that the grid asks for."""
 
     @property
     def negative(self) -> str | None:
@@ -41,6 +44,8 @@ class CorpusEntry:
             words.append(f"split seed {self.spec.split_seed}")
         if self.spec.sample:
             words.append(f"sample {self.spec.sample:,}")
+        if self.parses:
+            words.append(f"parses {self.parses}")
         if self.spec.negative is not None:
             words.append(f"{self.source.about.negative_label} {'kept' if self.negative else 'dropped'}")
         usual = dataclasses.asdict(self.source.reader.Parameters())
@@ -89,7 +94,8 @@ def corpus_entry(asked: CorpusAxis, home: Path, strict: bool, mistakes: list[str
     name, options = asked.name, asked.options
     try:
         strict = strict or options.strict
-        source = _read(Request(asked.reader, tuple(asked.parameters.items()), options.path, strict), home)
+        request = Request(asked.reader, tuple(asked.parameters.items()), options.path, strict)
+        source = _read(request, options.parses, home)
     except (DataError, PluginError) as error:
         mistakes.append(f"corpora: {error}")
         return None
@@ -132,7 +138,7 @@ def corpus_entry(asked: CorpusAxis, home: Path, strict: bool, mistakes: list[str
         parameters=dict(asked.parameters) or None,
         declared=_declared(source),
     )
-    return CorpusEntry(source, spec, parts, classes)
+    return CorpusEntry(source, spec, parts, classes, options.parses)
 
 
 def _declared(source: SourceCorpus) -> dict[str, str | None] | None:
@@ -143,5 +149,10 @@ def _declared(source: SourceCorpus) -> dict[str, str | None] | None:
 
 
 @cache
-def _read(request: Request, home: Path) -> SourceCorpus:
-    return read_corpus(request, home)
+def _read(request: Request, parses: str | None, home: Path) -> SourceCorpus:
+    source = read_corpus(request, home)
+    if parses is None:
+        return source
+    return dataclasses.replace(
+        source, corpus=attach(source.corpus, ParseSet(home, parses), request.path or source.name)
+    )

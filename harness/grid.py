@@ -19,7 +19,7 @@ from harness.datasets.splits import size_of
 from harness.datasets.vectors import VectorSource, locate
 from harness.errors import DataError, GridError
 from harness.specs import PluginSpec, RunSpec, VectorsSpec
-from harness.variants import name_variants
+from harness.variants import default_groups, name_variants
 
 GRID_FORMAT = 1
 
@@ -68,6 +68,8 @@ def resolve(name: str, text: str, home: Path, strict: bool = False) -> ResolvedG
         except DataError as error:
             mistakes.append(f"vectors: {error}")
     sizes = [_sizes(axes.sizes, entry, mistakes) for entry in entries]
+    for entry in entries:
+        mistakes += _without_syntax(axes, entry)
     if mistakes:
         raise GridError([f"grid '{name}', {mistake}" for mistake in dict.fromkeys(mistakes)])
 
@@ -107,6 +109,20 @@ def _sizes(written: Sequence[int | str], entry: CorpusEntry, mistakes: list[str]
     return sorted(found)
 
 
+def _without_syntax(axes: Axes, entry: CorpusEntry) -> list[str]:
+    """What the grid asks of a corpus without parses that takes parses."""
+    if entry.spec.parses is not None:
+        return []
+    groups = (
+        group for training in axes.trainings if isinstance(training.features, tuple) for group in training.features
+    )
+    needy = [f"encoders.{name}" for name, kind, _ in axes.encoders if kind.reads == "paths"]
+    needy += [f"training.features: '{group}'" for group in groups if group in features.NEEDS_SYNTAX]
+    name = entry.spec.name
+    told = f"needs parses, and {entry.label} has none: python -m harness data annotate {name}, then in the grid "
+    return [f"{asked}: {told}{{name = '{name}', parses = 'stanza'}}" for asked in dict.fromkeys(needy)]
+
+
 def _arms(
     axes: Axes, entry: CorpusEntry, sources: Mapping[str, VectorSource], refusals: list[dict[str, str]]
 ) -> Iterator[RunSpec]:
@@ -116,7 +132,7 @@ def _arms(
     ):
         groups = training.features
         if isinstance(groups, bool):
-            groups = features.DEFAULT_GROUPS if groups else ()
+            groups = default_groups(entry.spec.parses is not None) if groups else ()
         reads_vectors = Capability.VECTORS in kind.offers
         reasons = [f"{encoder} lacks what {strategy} needs: {c.value}" for c in lacking(kind, plan)]
         if not reads_vectors and not groups:

@@ -21,7 +21,7 @@ from harness import provenance, registry, scoring
 from harness.artifacts import Artifact, ArtifactStore
 from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
 from harness.contracts import Encoder, Strategy, UnlabelledTarget
-from harness.datasets.prepared import inputs_key, mentions_key
+from harness.datasets.prepared import Reads, inputs_key, mentions_key
 from harness.datasets.splits import TIES, Split, split, subset
 from harness.directions import Outputs, outputs
 from harness.errors import HarnessError
@@ -104,7 +104,7 @@ def _train_and_score(
         made = strategy.prepare(
             unlabelled_target(prepared), encoder, torch_stream("initialisation", replicate, "strategy")
         )
-        inputs = Inputs(prepared, made.entity_vectors, device)
+        inputs = Inputs(prepared, made.entity_vectors, device, encoder.positions)
     groups = spec.training.features if isinstance(spec.training.features, tuple) else ()
     features = Features(mentions, groups, chosen, device)
     classifier_stream = torch_stream("initialisation", replicate, "classifier")
@@ -132,6 +132,7 @@ def _train_and_score(
             "features": features.size,
         },
         "coverage": dict(prepared.meta["coverage"]) if prepared else None,
+        "fallback": _fallback(prepared, labelled.split),
         "seconds": {
             "start_up": ready - started,
             "training": trained - ready,
@@ -145,10 +146,24 @@ def _train_and_score(
 def _prepared(spec: RunSpec, store: ArtifactStore) -> tuple[Artifact, Artifact | None]:
     """The prepared arrays of a spec; the second is None for an encoder that reads no vectors."""
     mentions = store.read("mentions", mentions_key(spec.corpus))
-    inputs = store.read("inputs", inputs_key(spec.corpus, spec.vectors)) if spec.vectors else None
+    inputs = store.read("inputs", inputs_key(spec.corpus, spec.vectors, reads(spec))) if spec.vectors else None
     if mentions is None or (spec.vectors and inputs is None):
         raise HarnessError(f"the prepared data of '{spec.corpus.name}' is gone from {store.root}; run the grid again")
     return mentions, inputs
+
+
+def reads(spec: RunSpec) -> Reads:
+    """What the encoder of a run reads of a mention."""
+    kind: type[Encoder] = registry.load("encoder", spec.encoder.name)
+    return kind.reads
+
+
+def _fallback(prepared: Artifact | None, parts: Split) -> dict[str, int] | None:
+    """Of how many mentions of the split the words between were read in place of paths; None where none are read."""
+    if prepared is None or "fallback" not in prepared.tensors:
+        return None
+    took = prepared.tensors["fallback"].numpy()[np.concatenate([parts.train, parts.dev, parts.test])]
+    return {"words_between": int(took.sum()), "mentions": len(took)}
 
 
 def label_split(corpus: CorpusSpec, mentions: Artifact, negative: str | None) -> LabelledSplit:

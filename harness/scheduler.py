@@ -172,14 +172,15 @@ def _lost(spec: RunSpec, device: str, commit: str) -> Outcome:
 def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Callable[[str], None]) -> None:
     """Make the prepared data that the runs need and that is not there yet."""
     store = ArtifactStore(home / "artifacts")
-    for corpus, vectors in {str((spec.corpus, spec.vectors)): (spec.corpus, spec.vectors) for spec in todo}.values():
+    wanted = ((spec.corpus, spec.vectors, runner.reads(spec)) for spec in todo)
+    for corpus, vectors, reads in {str(one): one for one in wanted}.values():
         name = f"{corpus.name} with {vectors.name}" if vectors else corpus.name
-        if not prepared.is_there(store, corpus, vectors):
+        if not prepared.is_there(store, corpus, vectors, reads):
             told(f"Preparing {name} (once; vectors are read or trained, features built)")
         source = grid.corpora[str(corpus)].source
         load = grid.vectors[vectors.digest].load if vectors else None
         try:
-            prepared.ensure(store, corpus, vectors, source, load)
+            prepared.ensure(store, corpus, vectors, source, load, reads)
         except (OSError, ValueError, SafetensorError) as error:
             raise HarnessError(
                 f"the prepared data of {name} can't be written or read below {store.root}: {error}. Free some space, "

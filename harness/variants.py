@@ -6,10 +6,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.features import DEFAULT_GROUPS
+from harness.features import DEFAULT_GROUPS, NEEDS_SYNTAX
 
 SECTIONS = ("training", "encoder", "strategy", "vectors", "corpus")
 """The parts of a spec that vary, in the order in which a variant names them."""
+
+
+def default_groups(parsed: bool) -> tuple[str, ...]:
+    """The groups of features that `features = true` stands for, of a corpus with parses or without."""
+    return tuple(group for group in DEFAULT_GROUPS if parsed or group not in NEEDS_SYNTAX)
 
 
 def name_variants(cells: Sequence[dict[str, Any]]) -> None:
@@ -29,7 +34,8 @@ def name_variants(cells: Sequence[dict[str, Any]]) -> None:
             if len({repr(values[at].get(parameter)) for at in group}) > 1:
                 varying.add(parameter)
     for cell, found in zip(cells, values, strict=True):
-        told = [f"{name[1]}={_written(*name, value)}" for name, value in found.items() if name in varying]
+        usual = default_groups(cell["spec"]["corpus"].get("parses") is not None)
+        told = [f"{name[1]}={_written(*name, value, usual)}" for name, value in found.items() if name in varying]
         cell["variant"] = ", ".join(told)
 
 
@@ -45,9 +51,9 @@ def _parameters(spec: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     return found
 
 
-def _written(section: str, name: str, value: Any) -> str:
+def _written(section: str, name: str, value: Any, usual: tuple[str, ...]) -> str:
     if (section, name) == ("training", "features"):
-        return {(): "off", DEFAULT_GROUPS: "on"}.get(tuple(value), "+".join(value))
+        return {(): "off", usual: "on"}.get(tuple(value), "+".join(value))
     if isinstance(value, bool):
         return "on" if value else "off"
     if name == "negative":

@@ -1,12 +1,13 @@
 """What runs read instead of corpora and vector files: arrays made once, memory-mapped, shared by all runs.
 
 `mentions` (labels, subjects, published parts, groups, handcrafted features) depends on the corpus and its parses;
-`inputs` (token rows, the word vectors in use, the words of each entity) on the vectors as well.
+`inputs` (token rows, the word vectors in use, the words of each entity) on the vectors too, and on what is read of a
+mention: the words between, or the paths of its dependency tree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -16,20 +17,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import features, provenance, readings, vocabulary
+from harness import chunks, features, provenance, readings, syntax, vocabulary
 from harness.artifacts import Artifact, ArtifactStore
 from harness.contracts import RelationMention
 from harness.datasets import splits
 from harness.datasets.sources import SourceCorpus
 from harness.directions import HEADS
-from harness.readings import Token, reading
+from harness.readings import Paths, Token, paths, reading
 from harness.specs import CorpusSpec, VectorsSpec, key_of
 from harness.vocabulary import Words, WordVectors
 
+Reads = Literal["between", "paths"]
+"""What an encoder reads of a mention, as `Encoder.reads` says it."""
 
-def is_there(store: ArtifactStore, corpus: CorpusSpec, vectors: VectorsSpec | None) -> bool:
+
+def is_there(store: ArtifactStore, corpus: CorpusSpec, vectors: VectorsSpec | None, reads: Reads = "between") -> bool:
     """Whether all that a run with this corpus and these vectors reads has been made."""
-    inputs = vectors is None or store.folder("inputs", inputs_key(corpus, vectors)).is_dir()
+    inputs = vectors is None or store.folder("inputs", inputs_key(corpus, vectors, reads)).is_dir()
     return inputs and store.folder("mentions", mentions_key(corpus)).is_dir()
 
 
@@ -39,14 +43,15 @@ def ensure(
     vectors: VectorsSpec | None,
     source: SourceCorpus,
     word_vectors: Callable[[], WordVectors] | None,
+    reads: Reads = "between",
 ) -> None:
     """Make the artifacts of a corpus, and of its vectors if any, that are not there yet; vectors are read only then."""
     mentions = source.corpus.mentions
     store.ensure("mentions", mentions_key(corpus), lambda: _mentions(mentions))
     if vectors is not None and word_vectors is not None:
         unknown: Literal["hash", "zero"] = "zero" if vectors.unknown == "zero" else "hash"
-        key = inputs_key(corpus, vectors)
-        store.ensure("inputs", key, lambda: _inputs(mentions, Words(word_vectors(), unknown)))
+        key = inputs_key(corpus, vectors, reads)
+        store.ensure("inputs", key, lambda: _inputs(mentions, Words(word_vectors(), unknown), reads))
 
 
 def mentions_key(corpus: CorpusSpec) -> str:
@@ -54,14 +59,23 @@ def mentions_key(corpus: CorpusSpec) -> str:
     return key_of({"corpus": corpus.digest, "parses": corpus.parses, "code": _code()})
 
 
-def inputs_key(corpus: CorpusSpec, vectors: VectorsSpec) -> str:
+def inputs_key(corpus: CorpusSpec, vectors: VectorsSpec, reads: Reads = "between") -> str:
     """Key of the token rows and vectors in use."""
-    return key_of({"corpus": corpus.digest, "vectors": vectors.digest, "unknown": vectors.unknown, "code": _code()})
+    paths = {"reads": reads, "parses": corpus.parses} if reads == "paths" else {}
+    own = {"corpus": corpus.digest, "vectors": vectors.digest, "unknown": vectors.unknown, "code": _code()}
+    return key_of(own | paths)
 
 
 @cache
 def _code() -> str:
-    rooms = (features.__file__, readings.__file__, splits.__file__, vocabulary.__file__)
+    rooms = (
+        chunks.__file__,
+        features.__file__,
+        readings.__file__,
+        splits.__file__,
+        syntax.__file__,
+        vocabulary.__file__,
+    )
     return provenance.code_digest(Path(__file__), *map(Path, rooms))
 
 
@@ -84,7 +98,7 @@ def _mentions(mentions: Sequence[RelationMention]) -> Artifact:
     return Artifact(tensors, {"classes": classes, "parts": parts, "features": len(known)})
 
 
-def _inputs(mentions: Sequence[RelationMention], words: Words) -> Artifact:
+def _inputs(mentions: Sequence[RelationMention], words: Words, reads: Reads) -> Artifact:
     entities: dict[str, int] = {}
     names: list[dict[int, None]] = []  # of each entity, the distinct rows of its words in order of appearance
 
@@ -95,17 +109,33 @@ def _inputs(mentions: Sequence[RelationMention], words: Words) -> Artifact:
         names[number].update(dict.fromkeys(map(words.row, token.words)))
         return number
 
-    read: list[list[tuple[bool, int]]] = []  # (is an entity, its number) or (is a word, its row)
-    for mention in mentions:
-        tokens = reading(mention)
-        read.append([(True, entity(t)) if t.entity is not None else (False, words.row(t.words[0])) for t in tokens])
+    def numbered(tokens: Iterable[Token]) -> list[tuple[bool, int]]:
+        """Each token: (is an entity, its number) or (is a word, its row)."""
+        return [(True, entity(t)) if t.entity is not None else (False, words.row(t.words[0])) for t in tokens]
+
+    tensors: dict[str, Tensor] = {}
+    if reads == "between":
+        read = {"tokens": [numbered(reading(mention)) for mention in mentions]}
+    else:
+        found = [_paths(mention) for mention in mentions]
+        read = {"tokens": [numbered(one.first) for one in found], "tokens_2": [numbered(one.second) for one in found]}
+        tensors["fallback"] = torch.tensor([one.fallback for one in found])
 
     matrix, has_vector = words.matrix()
-    token_rows = [[len(matrix) + number if is_entity else number for is_entity, number in r] for r in read]
-    tensors = {"words": torch.from_numpy(matrix), "has_vector": torch.from_numpy(has_vector)}
-    tensors["tokens"], tensors["tokens.start"] = ragged(token_rows)
+    tensors |= {"words": torch.from_numpy(matrix), "has_vector": torch.from_numpy(has_vector)}
+    for name, rows in read.items():
+        numbers = [[len(matrix) + number if is_entity else number for is_entity, number in row] for row in rows]
+        tensors[name], tensors[f"{name}.start"] = ragged(numbers)
     tensors["entity_words"], tensors["entity_words.start"] = ragged([list(rows) for rows in names])
     return Artifact(tensors, {"coverage": dict(words.coverage())})
+
+
+def _paths(mention: RelationMention) -> Paths:
+    """The paths of a mention; the words between where its sentence has no parse."""
+    if mention.parse is not None:
+        return paths(mention)
+    between = tuple(reading(mention))
+    return Paths(between, between[::-1], True)
 
 
 def ragged(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

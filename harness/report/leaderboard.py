@@ -71,6 +71,8 @@ def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, m
     coverage = next((record["coverage"] for record in known if record.get("coverage")), None)
     row["notice"] = corpus["notice"]
     row["words"] = _words(cell["spec"]["vectors"]["name"], coverage) if coverage else ""
+    fallback = next((record["fallback"] for record in known if record.get("fallback")), None)
+    row["fallback"] = _fallback(cell["encoder"], fallback) if fallback else ""
     if scores and len(scores) == len(cell["keys"]):
         summary = summarise(scores)
         row |= {"mean": summary.mean, "sd": summary.sd, "ci_low": summary.low, "ci_high": summary.high}
@@ -139,6 +141,12 @@ def _words(vectors: str, coverage: Mapping[str, float]) -> str:
     return f"Words by {vectors}: " + ", ".join(f"{100 * share:.1f} % {rule}" for rule, share in coverage.items())
 
 
+def _fallback(encoder: str, fallback: Mapping[str, int]) -> str:
+    """Of how many mentions an encoder of paths read the words between."""
+    took, all_ = fallback["words_between"], fallback["mentions"]
+    return f"{encoder} read the words between in place of paths for {took:,} of {all_:,} mentions, whose parse has none"
+
+
 def _replicates(rows: Sequence[Row]) -> str:
     return f"n = {' or '.join(str(n) for n in sorted({row['replicates'] for row in rows})) or 0}"
 
@@ -163,6 +171,7 @@ def _markdown(grid: Grid, rows: Sequence[Row]) -> str:
             *([ROLES] if corpus.get("roles") else []),
             *corpus["remarks"],
             *dict.fromkeys(row["words"] for row in own if row["words"]),
+            *dict.fromkeys(row["fallback"] for row in own if row["fallback"]),
         ]
         names, sizes, lines = _table(own, lambda text: text.replace("|", "\\|"), "**{}**".format)
         rule = ["---"] * len(names) + ["---:"] * len(sizes)
