@@ -16,7 +16,20 @@ from harness.errors import HarnessError
 from harness.grid_files import grid_names, read_grid
 from harness.records import RecordStore, write_atomically
 
-PACKAGES = ("torch", "mlflow", "gensim", "numpy", "scipy", "pandas", "safetensors", "rich", "nltk", "pooch")
+PACKAGES = (
+    "torch",
+    "mlflow",
+    "gensim",
+    "numpy",
+    "scipy",
+    "pandas",
+    "safetensors",
+    "rich",
+    "nltk",
+    "pooch",
+    "stanza",
+    "conllu",
+)
 
 
 def doctor(asked: argparse.Namespace) -> int:

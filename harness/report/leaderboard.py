@@ -70,8 +70,9 @@ def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, m
     row |= dict.fromkeys(("mean", "sd", "ci_low", "ci_high"), math.nan)
     coverage = next((record["coverage"] for record in known if record.get("coverage")), None)
     row["notice"] = corpus["notice"]
-    row["words"] = _words(cell["spec"]["vectors"]["name"], coverage) if coverage else ""
     fallback = next((record["fallback"] for record in known if record.get("fallback")), None)
+    read = "Words of the paths" if fallback else "Words"
+    row["words"] = f"{read} by {_words(cell['spec']['vectors']['name'], coverage)}" if coverage else ""
     row["fallback"] = _fallback(cell["encoder"], fallback) if fallback else ""
     if scores and len(scores) == len(cell["keys"]):
         summary = summarise(scores)
@@ -138,13 +139,15 @@ def _full_name(metric: str, corpus: Mapping[str, Any]) -> str:
 
 def _words(vectors: str, coverage: Mapping[str, float]) -> str:
     """How the words that the encoders read found their vectors."""
-    return f"Words by {vectors}: " + ", ".join(f"{100 * share:.1f} % {rule}" for rule, share in coverage.items())
+    return f"{vectors}: " + ", ".join(f"{100 * share:.1f} % {rule}" for rule, share in coverage.items())
 
 
 def _fallback(encoder: str, fallback: Mapping[str, int]) -> str:
     """Of how many mentions an encoder of paths read the words between."""
-    took, all_ = fallback["words_between"], fallback["mentions"]
-    return f"{encoder} read the words between in place of paths for {took:,} of {all_:,} mentions, whose parse has none"
+    took, mentions = fallback["words_between"], fallback["mentions"]
+    return (
+        f"Mentions without a path in their parse, of which {encoder} read the words between: {took:,} of {mentions:,}"
+    )
 
 
 def _replicates(rows: Sequence[Row]) -> str:
