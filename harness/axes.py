@@ -47,7 +47,9 @@ class CorpusAxis:
     def name(self) -> str:
         """What tables call it."""
         path = self.options.path
-        return self.options.as_ or (self.reader if path is None else stem(Path(path))) or self.reader
+        if self.options.as_ is not None:
+            return self.options.as_
+        return (self.reader if path is None else stem(Path(path))) or self.reader
 
 
 @dataclass(frozen=True)

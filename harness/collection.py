@@ -75,11 +75,13 @@ class Collection:
         if double is not None:
             if ORDER[double.part] >= ORDER[mention.part]:
                 raise _again(mention, double)
-            self._leave_out(self._identifiers.pop(double.identifier), _again(double, mention))
+            place = self._identifiers.pop(double.identifier)
             del self._kept[example]  # and not replaced in its place, which is among the mentions of its part
         if mention.identifier in self._identifiers:
             mention = dataclasses.replace(mention, identifier=self._other_identifier(mention))
             self.remark("an identifier that is another example's, and was made another one")
+        if double is not None:
+            self._leave_out(place, _again(double, mention))
         self._identifiers[mention.identifier] = self._place
         self._kept[example] = self._freed(mention)
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+LARGEST = 10**40  # beyond any number that identifies; one of thousands of digits can't be written
+
 
 class UnusableError(Exception):
     """An example that can't be used: the reason in general, and what was found in this one."""
@@ -31,7 +33,11 @@ def optional_text(example: Any, name: str) -> str | None:
 def optional_identifier(example: Any, name: str) -> str | None:
     """A field that may be a string or a whole number; None where it is missing, null or empty."""
     value = _field(example, name, None)
-    return str(value) if type(value) is int and len(shown(value)) < 60 else optional_text(example, name)
+    if type(value) is int and abs(value) < LARGEST:
+        return str(value)
+    if value is not None and not isinstance(value, str):
+        raise _wrong(name, "a string or a whole number", value)
+    return value or None
 
 
 def texts(example: Any, name: str) -> tuple[str, ...]:

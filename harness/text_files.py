@@ -10,6 +10,7 @@ import codecs
 import gzip
 import json
 import lzma
+import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -57,7 +58,7 @@ def unread(path: Path, names: Sequence[str]) -> list[str]:
     endings = {Path(name).suffix for name in names}
     known = {f"{name}{packing}" for name in names for packing in PACKINGS}
     others = sorted(
-        file.name
+        os.fsencode(file.name).decode(errors="replace")  # the name of a file may be no text
         for file in (path.iterdir() if path.is_dir() else ())
         if file.name not in known and Path(_unpacked(file)).suffix.lower() in endings
     )

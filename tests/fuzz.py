@@ -38,7 +38,7 @@ from fuzz_seeds import COUNTS, SEEDS, Count, Files
 import harness.collection
 import harness.text_files
 from harness import registry
-from harness.contracts import Corpus, CorpusReader
+from harness.contracts import About, Corpus, CorpusReader
 from harness.datasets.sources import _fault, content_digest, parses_digest
 from harness.errors import DataError
 
@@ -69,15 +69,15 @@ def judge(reader: CorpusReader, count: Count | None, files: Files, folder: Path)
     finally:
         if (took := time.process_time() - before) > LONGEST:
             raise BrokenPromiseError(f"a reading that took {took:.1f} s")
-    _check(corpus)
+    _check(corpus, corpus.about or reader.about)
     if count is not None and (expected := count(files)) != (found := _examples(corpus)):
         raise BrokenPromiseError(f"{expected} examples in the files, {found} read or left out")
     return corpus
 
 
-def _check(corpus: Corpus) -> None:
+def _check(corpus: Corpus, about: About) -> None:
     for mention in corpus.mentions:
-        if fault := _fault(mention):
+        if fault := _fault(mention, about):
             raise BrokenPromiseError(f"mention {mention.identifier!r}: {fault}")
     if len({mention.identifier for mention in corpus.mentions}) < len(corpus.mentions):
         raise BrokenPromiseError("an identifier that two mentions have")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.collection import Collection, in_text_order, part_of, tree_fault
+from harness.collection import PARTS, Collection, in_text_order, part_of, tree_fault
 from harness.contracts import About, Corpus, Fault, LinkedMention, Parse, Part, Place, RelationMention, Span
 from harness.datasets.sources import content_digest
-from harness.fields import UnusableError, has, number, optional_text, shown, text, texts, whole, wholes
+from harness.fields import UnusableError
 
 FILE = Path("train.json")
 PARSE = Parse(tags=("NN", "VB", "DT", "NN"), heads=(1, -1, 3, 1), labels=("nsubj", "root", "det", "obj"))
@@ -78,6 +78,7 @@ def test_remarks_are_counted_and_tell_the_first_place() -> None:
 
 # What is left out
 
+CONTROL = "a label with a line's end or another control character"
 HALF = "half a pair of surrogates, which is no text"
 OUTSIDE = "a span outside the sentence"
 UNUSABLE: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -96,6 +97,11 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     "an empty token": ({"tokens": ("a", "b", "", "c")}, "an empty token", "token 2 of 4"),
     "an empty label": ({"label": ""}, "an empty label", ""),
     "a label of blanks": ({"label": " \n"}, "an empty label", ""),
+    "a label of two lines": ({"label": "runs\nowns"}, CONTROL, r"'runs\nowns'"),
+    "a label with a tab": ({"label": "runs\t"}, CONTROL, r"'runs\t'"),
+    "a label that colours": ({"label": "\x1b[31mruns"}, CONTROL, r"'\x1b[31mruns'"),
+    "a label with a line separator": ({"label": "runs\u2028owns"}, CONTROL, r"'runs\u2028owns'"),
+    "a label with a paragraph separator": ({"label": "runs\u2029"}, CONTROL, r"'runs\u2029'"),
     "half a pair in a token": ({"tokens": ("a", "b", "x\ud83d", "\ude00")}, HALF, r"'\ud83d'"),
     "half a pair in the label": ({"label": "\ude00"}, HALF, r"'\ude00'"),
     "half a pair in the identifier": ({"identifier": "\ud83d"}, HALF, r"'\ud83d'"),
@@ -122,21 +128,84 @@ def test_other_errors_are_not_swallowed() -> None:
         _ = 1 / 0
 
 
-def test_an_identifier_that_is_taken_is_left_out() -> None:
-    corpus = collect(mention("x"), mention("x", label="other", first=Span(1, 2)), mention("y", first=Span(1, 2)))
-    assert [(m.identifier, m.first) for m in corpus.mentions] == [("x", (0, 1)), ("y", (1, 2))]
-    reason = "the identifier of another example"
-    assert corpus.left_out == {reason: 1}
-    assert corpus.faults == (Fault(Place(FILE, 2), reason, "'x' is that of train.json, line 1"),)
+# Identifiers
+
+MADE = "an identifier that is another example's, and was made another one"
 
 
-def test_an_identifier_twice_at_one_place_is_left_out() -> None:
+def test_an_identifier_that_is_taken_is_made_another_one() -> None:
+    spans = [{"first": Span(0, at)} for at in (1, 2, 3)] + [{"first": Span(1, at)} for at in (2, 3)]
+    parts: tuple[Part, ...] = ("train", "train", "test", "train", "test")
+    corpus = collect(*(mention("x", part=part, **span) for part, span in zip(parts, spans, strict=True)))
+    assert [m.identifier for m in corpus.mentions] == ["x", "train/x", "test/x", "train/x (2)", "test/x (2)"]
+    assert [m.part for m in corpus.mentions] == list(parts), "nothing else is changed"
+    assert (corpus.left_out, corpus.faults) == ({}, ())
+    assert corpus.remarks[0] == f"{MADE}: 4 (the first: train.json, line 2)"
+
+
+def test_an_identifier_that_was_made_may_be_taken_too() -> None:
+    corpus = collect(*(mention(name, first=Span(at, at + 1)) for at, name in enumerate(["train/x", "x", "x"])))
+    assert [m.identifier for m in corpus.mentions] == ["train/x", "x", "train/x (2)"]
+    corpus = collect(*(mention(name, first=Span(at, at + 1)) for at, name in enumerate(["x", "x", "train/x"])))
+    assert [m.identifier for m in corpus.mentions] == ["x", "train/x", "train/train/x"]
+
+
+def test_two_examples_at_one_place_have_two_identifiers() -> None:
     collection = Collection()
     with collection.example(Place(FILE, 1)):
         collection.add(mention("x"))
         collection.add(mention("x", first=Span(1, 2)))
-    assert len(collection.corpus().mentions) == 1
-    assert collection.corpus().left_out == {"the identifier of another example": 1}
+    corpus = collection.corpus()
+    assert [m.identifier for m in corpus.mentions] == ["x", "train/x"]
+    assert corpus.remarks == (f"{MADE}: 1 (the first: train.json, line 1)",)
+
+
+def test_an_example_that_was_replaced_by_its_double_frees_its_identifier() -> None:
+    corpus = collect(mention("x"), mention("x", part="test"), mention("y", first=Span(1, 2)))
+    assert [(m.identifier, m.part) for m in corpus.mentions] == [("x", "test"), ("y", "train")]
+    assert corpus.faults[0].found == "'runs'; 'x' in test has 'runs'"
+    assert MADE not in "".join(corpus.remarks)
+
+
+def test_a_double_is_told_with_the_identifier_that_was_made() -> None:
+    corpus = collect(mention("x", first=Span(1, 2)), mention("y"), mention("x", part="test"))
+    assert [(m.identifier, m.part) for m in corpus.mentions] == [("x", "train"), ("test/x", "test")]
+    found = "'runs'; 'test/x' in test has 'runs'"
+    assert corpus.faults == (Fault(Place(FILE, 2), f"{AGAIN}the same label", found),)
+    corpus = collect(mention("x", first=Span(1, 2)), mention("x", part="test"), mention("y"))
+    assert corpus.faults == (Fault(Place(FILE, 3), f"{AGAIN}the same label", found),)
+
+
+def test_a_double_is_left_out_whatever_its_identifier() -> None:
+    corpus = collect(mention("x"), mention("x"), mention("x", label="owns"))
+    assert corpus.mentions == (mention("x"),)
+    assert corpus.left_out == {f"{AGAIN}the same label": 1, f"{AGAIN}another label": 1}
+    assert corpus.remarks == ()
+
+
+def test_many_equal_identifiers_take_no_long_time() -> None:
+    count = 20_000
+    began = time.perf_counter()
+    corpus = collect(*(mention("x", tokens=("Ann", f"runs{at}", "the", "firm")) for at in range(count)))
+    assert time.perf_counter() - began < 20, "trying every number anew takes minutes"
+    assert [m.identifier for m in corpus.mentions[:3]] == ["x", "train/x", "train/x (2)"]
+    assert len({m.identifier for m in corpus.mentions}) == count
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["x", "train/x", "x (2)", "train/x (2)", "y"]), st.sampled_from(sorted(PARTS))),
+        max_size=30,
+    )
+)
+def test_identifiers_are_all_different_whatever_they_were(named: list[tuple[str, Part]]) -> None:
+    corpus = collect(*(
+        mention(name, part=part, tokens=("Ann", str(at), "the", "firm")) for at, (name, part) in enumerate(named)
+    ))  # fmt: skip
+    assert len({m.identifier for m in corpus.mentions}) == len(corpus.mentions) == len(named)
+    first = {name: at for at, (name, _) in reversed(list(enumerate(named)))}
+    made = {m.identifier for m in corpus.mentions} - first.keys()
+    assert bool(made) == (len(first) < len(named)), "of equal ones all but one are made others"
 
 
 def test_an_example_that_is_left_out_takes_no_identifier() -> None:
@@ -219,6 +288,27 @@ def test_sentences_in_more_than_one_part_are_remarked() -> None:
     assert collect(mention("1"), mention("2", first=Span(1, 2))).remarks == ()
 
 
+# Labels
+
+DIFFER = "labels that differ in case or blanks alone, and count as different: "
+
+
+def test_labels_that_differ_in_case_or_blanks_alone_are_remarked() -> None:
+    labels = ["a", "b", "A", "b ", "a", "c d", "c\u00a0 d", "C D", "cd"]
+    corpus = collect(*(mention(str(at), label=label, tokens=(*"xyz", str(at))) for at, label in enumerate(labels)))
+    assert [m.label for m in corpus.mentions] == labels
+    assert corpus.remarks == (
+        f"{DIFFER}'a', 'A'",
+        f"{DIFFER}'b', 'b '",
+        f"{DIFFER}'c d', 'c\\xa0 d', 'C D'",
+    )
+    assert corpus.left_out == {}
+
+
+def test_labels_that_differ_otherwise_are_not_remarked() -> None:
+    assert collect(mention("1"), mention("2", label="runs2", first=Span(1, 2))).remarks == ()
+
+
 # Further mentions and parses
 
 APART = "a further mention that is not used, for it is not apart from all others in the sentence"
@@ -279,10 +369,9 @@ def test_a_parse_may_have_several_roots(heads: tuple[int, ...]) -> None:
 
 def test_what_is_left_out_is_not_remarked() -> None:
     bad = {"others": (LinkedMention(0, 1, "A"),), "parse": dataclasses.replace(PARSE, heads=())}
-    taken = mention("1", tokens=("Ann", "met", "Bob", "too"), **bad)
-    corpus = collect(mention("1"), taken, mention("2", **bad), mention("3", label="", **bad))
+    corpus = collect(mention("1"), mention("2", **bad), mention("3", label="", **bad))
     assert corpus.mentions == (mention("1"),)
-    assert corpus.left_out.keys() == {"the identifier of another example", f"{AGAIN}the same label", "an empty label"}
+    assert corpus.left_out == {f"{AGAIN}the same label": 1, "an empty label": 1}
     assert corpus.remarks == ()
 
 
@@ -300,7 +389,7 @@ def test_a_long_way_to_the_root_is_no_cycle() -> None:
     assert tree_fault(Parse(columns, (*heads, 0), columns), 50_000) == CYCLE
 
 
-# Fields
+# Arguments and parts
 
 
 @given(st.tuples(st.integers(0, 9), st.integers(0, 9)), st.tuples(st.integers(0, 9), st.integers(0, 9)))
@@ -315,118 +404,6 @@ def test_parts_have_three_names() -> None:
     with pytest.raises(UnusableError) as raised:
         part_of("valid")
     assert (raised.value.reason, raised.value.found) == ("an unknown part", "'valid'; expected train, dev, test")
-
-
-Getter = Callable[[Any, str], Any]
-STRING, STRINGS, NUMBER, NUMBERS = "a string", "a list of strings", "a whole number", "a list of whole numbers"
-SHARE = "a number from 0 to 1"
-
-
-def share(example: Any, name: str) -> float:
-    return number(example, name, 0, 1)
-
-
-RIGHT: list[tuple[Getter, Any, Any]] = [
-    (text, "", ""),
-    (text, " ä ", " ä "),
-    (optional_text, "x", "x"),
-    (optional_text, "", None),
-    (optional_text, None, None),
-    (texts, [], ()),
-    (texts, ["a", "", "a"], ("a", "", "a")),
-    (share, 0, 0.0),
-    (share, 0.8, 0.8),
-    (share, 1, 1.0),
-    (whole, -3, -3),
-    (whole, 10**40, 10**40),
-    (wholes, [], ()),
-    (wholes, [0, -1], (0, -1)),
-    (has, 0, True),
-    (has, "", True),
-    (has, None, False),
-]
-WRONG: list[tuple[Getter, str, Any]] = [
-    (text, STRING, None),
-    (text, STRING, 3),
-    (text, STRING, ["a"]),
-    (optional_text, STRING, 3),
-    (optional_text, STRING, False),
-    (texts, STRINGS, "abc"),
-    (texts, STRINGS, ["a", None]),
-    (texts, STRINGS, {"a": 1}),
-    (share, SHARE, "0.5"),
-    (share, SHARE, True),
-    (share, SHARE, None),
-    (share, SHARE, 1.01),
-    (share, SHARE, -1),
-    (share, SHARE, 10**400),
-    (share, SHARE, float("nan")),
-    (whole, NUMBER, "3"),
-    (whole, NUMBER, 3.0),
-    (whole, NUMBER, True),
-    (whole, NUMBER, None),
-    (wholes, NUMBERS, [1, True]),
-    (wholes, NUMBERS, [1.0]),
-    (wholes, NUMBERS, 3),
-]
-
-
-@pytest.mark.parametrize(("get", "value", "expected"), RIGHT)
-def test_a_field_of_the_right_type(get: Getter, value: Any, expected: Any) -> None:
-    assert get({"x": value}, "x") == expected
-
-
-@pytest.mark.parametrize("get", [optional_text, has])
-def test_a_field_that_may_be_missing(get: Getter) -> None:
-    assert not get({"y": 1}, "x")
-
-
-@pytest.mark.parametrize(("get", "expected", "value"), WRONG)
-def test_a_field_of_the_wrong_type_is_told(get: Getter, expected: str, value: Any) -> None:
-    with pytest.raises(UnusableError) as raised:
-        get({"x": value}, "x")
-    assert raised.value.reason == f"a field 'x' that is not {expected}"
-    assert raised.value.found == shown(value)
-
-
-@pytest.mark.parametrize("get", [text, texts, share, whole, wholes])
-@pytest.mark.parametrize(
-    ("example", "found"),
-    [
-        ({}, "fields none"),
-        ({"y": 1, "\n": 2}, "fields 'y', '\\n'"),
-        (dict.fromkeys("abcdefghijklm"), "fields 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'"),
-        ({100 * "y": 1}, f"fields '{56 * 'y'}..."),
-    ],
-)
-def test_a_missing_field_is_told(get: Getter, example: dict[str, Any], found: str) -> None:
-    with pytest.raises(UnusableError) as raised:
-        get(example, "x")
-    assert (raised.value.reason, raised.value.found) == ("no field 'x'", found)
-
-
-@pytest.mark.parametrize("get", [text, optional_text, texts, share, whole, wholes, has])
-@pytest.mark.parametrize("example", [None, 3, "x", ["x"], True])
-def test_an_example_that_is_no_object_is_told(get: Getter, example: Any) -> None:
-    with pytest.raises(UnusableError) as raised:
-        get(example, "x")
-    assert (raised.value.reason, raised.value.found) == ("no JSON object", repr(example))
-
-
-def test_equal_texts_share_their_memory() -> None:
-    one, two = (texts({"x": ["".join(["to", "ken"])]}, "x") for _ in range(2))
-    assert one[0] is two[0]
-
-
-def test_what_is_shown_is_short() -> None:
-    nested: list[Any] = []
-    for _ in range(100_000):
-        nested = [nested]
-    assert shown("x" * 58) == f"'{58 * 'x'}'"
-    assert shown("x" * 59) == f"'{56 * 'x'}..."
-    assert shown({"a": [1]}) == "{'a': [1]}"
-    assert shown(10**5000) == "a value too large to show"
-    assert shown(nested) == "a value too large to show"
 
 
 # None is lost

@@ -79,7 +79,7 @@ def test_list_tells_what_is_here_and_how_to_get_the_rest(folder: Path, printed: 
         "is not whole in .harness/data/semeval2010_task8: missing TEST_FILE_FULL.TXT"
     )
     assert "python -m harness data fetch fewrel" in lines["fewrel"]
-    assert "get it from https://catalog.ldc.upenn.edu/LDC2018T24" in lines["tacred"]
+    assert "get it from your own; TACRED itself is at https://catalog.ldc.upenn.edu/LDC2018T24" in lines["tacred"]
     assert lines["looked"].startswith("looked for in folders of these names below: .harness/data (HARNESS_DATA ")
 
 
@@ -92,6 +92,8 @@ def test_list_goes_on_behind_a_broken_reader(folder: Path, printed: Printed, mak
 
 
 # check
+
+OUTSIDE = "subj_start 0, subj_end 7, of 5 tokens counted from 0"
 
 
 def test_check_finds_the_reader_and_nothing_wrong(folder: Path, printed: Printed) -> None:
@@ -108,11 +110,11 @@ def test_check_tells_every_fault_and_exits_with_1(folder: Path, printed: Printed
     (folder / "mydata" / "dev.json").write_text(json.dumps(bad, indent=1))
     assert data("check", "mydata") == 1
     out, _ = printed()
-    assert "  5: a span outside the sentence\n    mydata/dev.json, line 2, example 1: (0, 8) of 5 tokens\n" in out
+    assert f"  5: a span outside the sentence\n    mydata/dev.json, line 2, example 1: {OUTSIDE}\n" in out
     assert "    and 2 more; --all shows them" in out
     assert "  1: a field 'relation' that is not a string\n    mydata/dev.json, line " in out
     assert data("check", "mydata", "--all") == 1
-    assert printed()[0].count("(0, 8) of 5 tokens") == 5
+    assert printed()[0].count(OUTSIDE) == 5
     assert data("check", "mydata", "--strict") == 2
     _, err = printed()
     assert err.startswith(
@@ -137,9 +139,47 @@ def test_parameters_of_the_reader_are_given_as_key_and_value(folder: Path, print
     assert "expected the negative class 'Other' among the labels, found 'head', 'owner'" in printed()[1]
     assert data("check", "mydata", "--parameter", "min_agreement=1") == 2
     assert "corpus 'tacred': no parameter 'min_agreement'; Known: negative_label" in printed()[1]
+    (folder / "numbers").mkdir()
+    found = [example | {"relation": str(at % 2)} for at, example in enumerate(examples())]
+    (folder / "numbers" / "train.json").write_text(json.dumps(found))
+    assert data("check", "numbers", "--parameter", "negative_label=0") == 0
+    assert "negative class 0;" in printed()[0]
     with pytest.raises(SystemExit, match="2"):
         data("check", "mydata", "--parameter", "negative_label")
     assert "expected KEY=VALUE, found 'negative_label'" in printed()[1]
+
+
+def test_parameters_that_take_no_text_are_given_as_json(
+    folder: Path, printed: Printed, make_plugin: Callable[..., Path]
+) -> None:
+    make_plugin("corpus", "tuned", """
+        import dataclasses
+        from harness.contracts import About, Corpus, CorpusReader, RelationMention, Span
+        from harness.parameters import parameter
+
+        class Tuned(CorpusReader):
+            @dataclasses.dataclass(frozen=True)
+            class Parameters:
+                share: float = parameter(0.5, "a share")
+                strict: bool = parameter(False, "whether")
+                name: str | None = parameter(None, "a name")
+
+            about = About("accuracy")
+
+            def read(self, path):
+                given = self.parameters
+                labels = repr(given.share), repr(given.strict), repr(given.name)
+                return Corpus(tuple(
+                    RelationMention(label, ("a", label), Span(0, 1), Span(1, 2), label, "train") for label in labels
+                ))
+        """)  # fmt: skip
+    given = [word for value in ("share=1", "strict=true", "name=null") for word in ("--parameter", value)]
+    assert data("check", "tuned", "--format", "json", *given) == 0
+    assert sorted(json.loads(printed()[0])["labels"]) == ["'null'", "1.0", "True"]
+    assert data("check", "tuned", "--parameter", "share=much") == 2
+    assert printed()[1] == "harness: corpus 'tuned'.share: expected a number, found 'much'\n"
+    assert data("check", "tuned", "--parameter", "strict=1") == 2
+    assert printed()[1] == "harness: corpus 'tuned'.strict: expected true or false, found 1\n"
 
 
 def _cut(folder: Path) -> None:
@@ -155,7 +195,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "no list": (
         lambda f: (f / "train.json").write_text('{"a": 1}'),
-        "mydata/train.json, line 1: expected a JSON list that opens with [, found '{\"a\": 1}'",
+        "mydata/train.json, line 1: expected a JSON list that opens with [, found '{\"a\": 1}'; one object a line is JSON lines, not a list",
     ),
     "a file of 0 bytes": (
         lambda f: (f / "train.json").write_text(""),
@@ -169,10 +209,6 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "two files of one name": (
         lambda f: (f / "train.json.gz").write_bytes(gzip.compress(b"[]")),
         "mydata: expected one file train.json, found train.json and train.json.gz; keep one of them",
-    ),
-    "no example": (
-        lambda f: (f / "train.json").write_text("[]"),
-        "corpus 'tacred' in mydata: expected mentions of at least two classes, found 0 mentions of none",
     ),
     "a folder in place of the file": (
         lambda f: ((f / "train.json").unlink(), (f / "train.json").mkdir()),
@@ -203,7 +239,8 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(folder: Path, pr
 
 def test_what_is_nowhere_or_of_no_known_format_is_told(folder: Path, printed: Printed) -> None:
     assert data("check", "nowhere") == 2
-    assert printed()[1] == "harness: there is no nowhere: looked for nowhere, .harness/data/nowhere\n"
+    places = f"{folder}/nowhere, {folder}/.harness/data/nowhere"
+    assert printed()[1] == f"harness: there is no nowhere: looked for {places}\n"
     (folder / "strange").mkdir()
     assert data("check", "strange") == 2
     told = "expected the files of one corpus or format, found the files of none. Say which: --reader NAME"
@@ -214,7 +251,109 @@ def test_what_is_nowhere_or_of_no_known_format_is_told(folder: Path, printed: Pr
     assert data("check", "mydata", "--reader", "tacret") == 2
     assert "no corpus 'tacret'; did you mean 'tacred'?" in printed()[1]
     assert data("check", "synthetic", "--reader", "tacred") == 2
-    assert "there is no synthetic: looked for synthetic" in printed()[1]
+    assert f"there is no synthetic: looked for {folder}/synthetic, " in printed()[1]
+
+
+NOT_FIT: dict[str, tuple[list[Any], str, str]] = {
+    # examples, the first line of the report, why it is not fit
+    "no example": (
+        [],
+        "mydata: 0 mentions of 0 classes, 0 train, 0 dev, 0 test",
+        "expected mentions of at least two classes, found 0 mentions of none",
+    ),
+    "none that can be used": (
+        examples(2, subj_end=7),
+        "mydata: 0 mentions of 0 classes, 0 train, 0 dev, 0 test",
+        "expected mentions of at least two classes, found 0 mentions of none (2 left out: a span outside the sentence). "
+        f"The first: mydata/train.json, line 1, example 1: a span outside the sentence: {OUTSIDE}",
+    ),
+    "one class": (
+        examples(3, relation="head"),
+        "mydata: 3 mentions of 1 classes, 3 train, 0 dev, 0 test",
+        "expected mentions of at least two classes, found 3 mentions of 'head'",
+    ),
+    "no negative class": (
+        examples(2),
+        "mydata: 2 mentions of 2 classes, 2 train, 0 dev, 0 test",
+        "expected the negative class 'no_relation' among the labels, found 'head', 'owner' and so on. Name the "
+        "negative class of this corpus, negative_label = '...', or '' where there is none (on the command line: "
+        "--parameter negative_label=...)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_FIT)
+def test_check_reports_first_and_then_fails_where_a_corpus_is_not_fit_to_run(
+    folder: Path, printed: Printed, case: str
+) -> None:
+    found, first, told = NOT_FIT[case]
+    (folder / "mydata" / "train.json").write_text(json.dumps(found))
+    assert data("check", "mydata") == 2
+    out, err = printed()
+    assert out.startswith(f"{first}\n")
+    assert "\nLeft out:" in out
+    assert err == f"harness: corpus 'tacred' in mydata: {told}\n"
+    assert data("check", "mydata", "--format", "json") == 2
+    out, err = printed()
+    assert sum(json.loads(out)["mentions"].values()) == int(first.split()[1])
+    assert err == f"harness: corpus 'tacred' in mydata: {told}\n"
+
+
+def test_a_reader_that_breaks_its_promise_is_told_and_nothing_measured(
+    folder: Path, printed: Printed, make_plugin: Callable[..., Path]
+) -> None:
+    make_plugin("corpus", "odd", """
+        from harness.contracts import About, Corpus, CorpusReader, LinkedMention, RelationMention, Span
+
+        class Odd(CorpusReader):
+            about = About("accuracy")
+
+            def read(self, path):
+                others = (LinkedMention(1, 1, "Q1"),)  # empty: whoever walks over it never ends
+                return Corpus((RelationMention("m", ("a", "b", "c"), Span(0, 1), Span(2, 3), "x", "train", others=others),))
+        """)  # fmt: skip
+    for command in ("check", "show"):
+        assert data(command, "odd") == 2
+        told = "expected further mentions within 3 tokens, found (1, 1) of 'Q1'"
+        assert printed() == ("", f"harness: corpus 'odd', mention m: {told}\n")
+
+
+def test_long_labels_are_shortened(folder: Path, printed: Printed) -> None:
+    long = "relation_" * 20
+    (folder / "mydata" / "train.json").write_text(json.dumps([*examples(), *examples(1, relation="x" * 60)]))
+    (folder / "mydata" / "test.json").write_text(json.dumps(examples(1, relation=long, token=list("abcde"))))
+    assert data("check", "mydata") == 1, "one example stands there already"
+    (folder / "mydata" / "train.json").write_text(json.dumps([*examples(), *examples(1, relation="x" * 60, obj_end=4)]))
+    assert data("check", "mydata") == 0
+    out, _ = printed()
+    short = f"{long[:56]}..."
+    assert long not in out
+    assert f"  {short:60}       0       0       1\n" in out
+    assert f"  {60 * 'x'}       1       0       0\n" in out
+    assert f"in the official split they count as wrong: {short}\n" in out
+    assert data("check", "mydata", "--format", "json") == 0
+    assert long in json.loads(printed()[0])["labels"], "it is whole for machines"
+
+
+def test_a_folder_of_a_known_name_is_told(folder: Path, printed: Printed) -> None:
+    (folder / "mydata").rename(folder / "synthetic")
+    assert data("check", "synthetic") == 0
+    out, err = printed()
+    assert out.startswith("synthetic: 4,000 mentions")
+    told = "synthetic is the known corpus here; for what lies in this folder: ./synthetic"
+    assert err == f"harness: {told}\n"
+    assert data("check", "./synthetic") == 0
+    out, err = printed()
+    assert out.startswith("synthetic: 12 mentions")
+    assert err == ""
+
+
+def test_a_path_that_is_the_working_folder_is_called_by_its_name(
+    folder: Path, printed: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "mydata")
+    assert data("check", ".") == 0
+    assert printed()[0].startswith("mydata: 12 mentions of 3 classes, ")
 
 
 # show
@@ -286,7 +425,7 @@ def test_convert_overwrites_nothing_and_leaves_nothing_half_done(
     assert data("convert", "mydata", "--to", "kbp37", "--out", "other") == 2
     assert printed()[1] == ("harness: --to kbp37: expected a format that holds every corpus, such as jsonl\n")
     assert data("convert", "mydata", "--to", "jsonl", "--out", "mydata/train.json/x") == 2
-    assert "can't write mydata/train.json/x: File exists; choose another folder with --out" in printed()[1]
+    assert "can't write mydata/train.json/x: Not a directory; choose another folder with --out" in printed()[1]
     make_plugin("corpus", "forgetful", """
         from benchmarks.corpora.jsonl import JsonLines as _JsonLines
         from harness.contracts import Corpus
@@ -298,6 +437,28 @@ def test_convert_overwrites_nothing_and_leaves_nothing_half_done(
     assert data("convert", "mydata", "--to", "forgetful", "--out", "other") == 2
     assert printed()[1] == "harness: corpus 'mydata' was not read back the same: its mentions became others\n"
     assert sorted(os.listdir(folder)) == ["distributions", "mydata"]
+    (folder / "mydata" / "train.json").write_text(json.dumps(examples(3, relation="head")))
+    assert data("convert", "mydata", "--to", "jsonl", "--out", "other") == 2
+    assert "expected mentions of at least two classes, found 3 mentions of 'head'" in printed()[1]
+    assert sorted(os.listdir(folder)) == ["distributions", "mydata"]
+
+
+def test_convert_removes_what_a_killed_conversion_left(folder: Path, printed: Printed) -> None:
+    (folder / ".other.unfinished").mkdir()
+    (folder / ".other.unfinished" / "train.jsonl").write_text("{")
+    assert data("convert", "mydata", "--to", "jsonl", "--out", "other") == 0
+    assert sorted(os.listdir(folder)) == ["mydata", "other"]
+    assert sorted(os.listdir("other")) == ["corpus.json", "mentions.jsonl"]
+
+
+def test_what_a_mention_is_called_converts_and_files_that_are_not_read_too(folder: Path, printed: Printed) -> None:
+    Path(os.fsdecode(b"mydata/caf\xe9.json")).write_text("[]")
+    (folder / "mydata" / "train.json").write_text(json.dumps(examples(12, id=0)))
+    assert data("convert", "mydata", "--to", "jsonl", "--out", "other") == 0
+    assert data("check", "other") == 0
+    out, _ = printed()
+    assert "for their names are none of train.json, dev.json, test.json: caf\ufffd.json\n" in out
+    assert "an identifier that is another example's, and was made another one: 11 (the first: mydata/train.json" in out
 
 
 # fetch

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks.corpora.jsonl import JsonLines
 from harness import registry
 from harness.contracts import About, Corpus, LinkedMention, Parse, RelationMention, Span
-from harness.datasets.sources import read_corpus
+from harness.datasets.sources import Request, read_corpus
 from harness.errors import DataError
 
 SCHEMA = json.loads(
@@ -69,7 +69,7 @@ def test_a_line_with_everything(tmp_path: Path) -> None:
 def test_a_line_with_what_it_needs_and_nothing_else(tmp_path: Path) -> None:
     VALIDATOR.validate(BARE)
     (mention,) = JsonLines().read(write(tmp_path, BARE)).mentions
-    assert mention == RelationMention("mentions-1", MENTION.tokens, Span(0, 2), Span(5, 6), "lives_in", "train")
+    assert mention == RelationMention("train-1", MENTION.tokens, Span(0, 2), Span(5, 6), "lives_in", "train")
     nulls = {name: None for name in LINE if name not in BARE}
     VALIDATOR.validate(BARE | nulls)
     assert JsonLines().read(write(tmp_path, BARE | nulls)).mentions == (mention,)
@@ -79,7 +79,7 @@ def test_the_part_is_the_lines_own_else_the_files(tmp_path: Path) -> None:
     write(tmp_path, BARE, name="test.jsonl")
     write(tmp_path, BARE | {"tokens": [*MENTION.tokens, "!"], "part": "dev"}, name="train.jsonl")
     assert [(m.identifier, m.part) for m in JsonLines().read(tmp_path).mentions] == [
-        ("train-1", "dev"),
+        ("dev-1", "dev"),
         ("test-1", "test"),
     ]
     assert [m.part for m in JsonLines().read(write(tmp_path, BARE, name="mine.jsonl") / "mine.jsonl").mentions] == [
@@ -102,12 +102,95 @@ def test_a_parse_that_cannot_be_used_is_told_and_the_mention_kept(tmp_path: Path
     assert corpus.remarks == (told,)
 
 
-def test_tags_without_heads_are_told_and_the_mention_kept(tmp_path: Path) -> None:
-    corpus = JsonLines().read(write(tmp_path, LINE | {"heads": None}))
-    assert corpus.mentions == (dataclasses.replace(MENTION, parse=None),)
-    (told,) = corpus.remarks
-    assert told.startswith("tags or labels without heads, which are not used: 1 (the first: ")
+WRONG_PARSES: dict[str, tuple[dict[str, Any], str, bool]] = {
+    # change, what the parse has, whether the schema tells it too
+    "tags without heads": ({"heads": None, "labels": None}, "tags or labels without heads", False),
+    "labels without heads": ({"heads": None, "tags": None}, "tags or labels without heads", False),
+    "heads that are words": ({"heads": ["root"] * 7}, "a field 'heads' that is not a list of whole numbers", True),
+    "heads without tags": ({"tags": None}, "a field 'tags' that is not a list of strings", True),
+    "tags in one string": ({"tags": "NNP"}, "a field 'tags' that is not a list of strings", True),
+    "labels that are numbers": ({"labels": [1] * 7}, "a field 'labels' that is not a list of strings", True),
+}
 
+
+@pytest.mark.parametrize("wrong", WRONG_PARSES)
+def test_a_wrong_field_of_the_parse_costs_the_parse_and_not_the_mention(tmp_path: Path, wrong: str) -> None:
+    change, fault, told_by_schema = WRONG_PARSES[wrong]
+    corpus = JsonLines().read(write(tmp_path, LINE | change))
+    assert corpus.mentions == (dataclasses.replace(MENTION, parse=None),)
+    told = f"a parse that is not used, for it has {fault}: 1 (the first: {tmp_path}/mentions.jsonl, line 1)"
+    assert corpus.remarks == (told,)
+    assert corpus.left_out == {}
+    if told_by_schema:
+        assert not VALIDATOR.is_valid(LINE | change)
+
+
+def test_a_parse_of_a_line_that_is_left_out_is_not_remarked(tmp_path: Path) -> None:
+    corpus = JsonLines().read(write(tmp_path, LINE, LINE | {"heads": "x"}, LINE | {"label": "", "tags": "x"}))
+    assert corpus.mentions == (MENTION,)
+    assert sum(corpus.left_out.values()) == 2
+    assert corpus.remarks == ()
+
+
+# Files and identifiers
+
+
+def test_an_identifier_is_the_lines_own_else_the_part_and_a_number(tmp_path: Path) -> None:
+    lines = [BARE | {"tokens": [*MENTION.tokens, str(at)]} for at in range(7)]
+    lines[1] |= {"part": "test"}
+    lines[2] |= {"id": 7}
+    lines[3] |= {"label": ""}
+    lines[5] |= {"part": "test", "id": "train-1"}
+    corpus = JsonLines().read(write(tmp_path, *lines))
+    names = ["train-1", "test-1", "7", "train-4", "test/train-1", "train-5"]
+    assert [mention.identifier for mention in corpus.mentions] == names
+    assert VALIDATOR.is_valid(lines[2])
+
+
+def test_the_files_name_and_blank_lines_change_no_digest(tmp_path: Path) -> None:
+    lines = [json.dumps(BARE | {"tokens": [*MENTION.tokens, str(at)], "label": "ab"[at % 2]}) for at in range(6)]
+    contents = {"mine.jsonl": "\n".join(lines), "train.jsonl": "\n\n \n".join(["", *lines, ""])}
+    digests = set()
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+        digests.add(read_corpus(Request("jsonl", path=str(tmp_path / name)), tmp_path).digest)
+    assert len(digests) == 1
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines[::-1]))
+    assert read_corpus(Request("jsonl", path=str(tmp_path / "mine.jsonl")), tmp_path).digest not in digests
+
+
+def test_files_that_are_not_read_are_remarked(tmp_path: Path) -> None:
+    write(tmp_path, BARE, name="train.jsonl")
+    (tmp_path / "corpus.json").write_text("{}")
+    assert JsonLines().read(tmp_path).remarks == ()
+    write(tmp_path, BARE, name="valid.jsonl")
+    names = "mentions.jsonl, train.jsonl, dev.jsonl, test.jsonl"
+    told = f"files that are not read, for their names are none of {names}: valid.jsonl"
+    assert JsonLines().read(tmp_path).remarks == (told,)
+    assert JsonLines().read(tmp_path / "valid.jsonl").remarks == ()
+
+
+def test_all_lines_in_one_file_beside_parts_of_their_own_are_refused(tmp_path: Path) -> None:
+    for name in ("mentions.jsonl", "test.jsonl", "train.jsonl"):
+        write(tmp_path, BARE, name=name)
+    with pytest.raises(DataError) as raised:
+        JsonLines().read(tmp_path)
+    told = "expected mentions.jsonl or the parts in files of their own, found it and train.jsonl, test.jsonl"
+    assert str(raised.value) == f"{tmp_path}: {told}"
+    assert len(JsonLines().read(tmp_path / "mentions.jsonl").mentions) == 1
+
+
+@pytest.mark.parametrize(("bare", "more"), [(1, ""), (2, " and in 1 more"), (1_500, " and in 1,499 more")])
+def test_a_subject_in_some_lines_alone_is_refused(tmp_path: Path, bare: int, more: str) -> None:
+    some = [BARE | {"tokens": [*MENTION.tokens, str(at)]} for at in range(bare)]
+    write(tmp_path, BARE | {"head": "second"}, *some)
+    with pytest.raises(DataError) as raised:
+        JsonLines().read(tmp_path)
+    told = f"{tmp_path}/mentions.jsonl, line 2: expected 'head' in every line or in none, found none here{more}"
+    assert str(raised.value) == told
+
+
+# What can't be used
 
 WRONG: dict[str, tuple[dict[str, Any], str, bool]] = {
     # change, reason, whether the schema tells it too
@@ -136,8 +219,8 @@ WRONG: dict[str, tuple[dict[str, Any], str, bool]] = {
     "others in a mapping": ({"others": {"3": 4}}, "a field 'others' that is not a list of [start, end, entity]", True),
     "an agreement in percent": ({"agreement": 80}, "a field 'agreement' that is not a number from 0 to 1", True),
     "an agreement in words": ({"agreement": "all"}, "a field 'agreement' that is not a number from 0 to 1", True),
-    "heads that are words": ({"heads": ["root"] * 7}, "a field 'heads' that is not a list of whole numbers", True),
-    "heads without tags": ({"tags": None}, "a field 'tags' that is not a list of strings", True),
+    "an identifier with a point": ({"id": 0.5}, "a field 'id' that is not a string or a whole number", True),
+    "a label of two lines": ({"label": "a\nb"}, "a label with a line's end or another control character", False),
 }
 
 
@@ -191,6 +274,49 @@ def test_without_declarations_there_is_no_negative_class(tmp_path: Path) -> None
     assert JsonLines().read(write(tmp_path, LINE)).about == About(headline="micro_f1_positive", roles=True)
 
 
+def test_parameters_stand_above_what_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "corpus.json").write_text('{"negative_label": "none", "headline": "accuracy", "notice": "A toy."}')
+    write(tmp_path, BARE, BARE | {"label": "other", "first": [0, 1]})
+    for parameters, declared in (
+        ({}, ("none", "accuracy")),
+        ({"negative_label": "other"}, ("other", "accuracy")),
+        ({"negative_label": ""}, (None, "accuracy")),
+        ({"headline": "macro_f1"}, ("none", "macro_f1")),
+    ):
+        about = JsonLines(JsonLines.Parameters(**parameters)).read(tmp_path).about
+        assert about is not None
+        assert (about.negative_label, about.headline, about.notice) == (*declared, "A toy.")
+
+
+def test_an_unknown_headline_is_told(tmp_path: Path) -> None:
+    write(tmp_path, BARE, BARE | {"label": "other", "first": [0, 1]})
+    with pytest.raises(DataError) as raised:
+        read_corpus(Request("jsonl", (("headline", "acuracy"),), str(tmp_path)), tmp_path)
+    told = "no headline metric 'acuracy'; did you mean 'accuracy'? Known: "
+    assert str(raised.value).startswith(f"corpus 'jsonl' in {tmp_path}: {told}")
+
+
+@pytest.mark.parametrize(("lines", "declared", "found"), [(BARE, True, "have no"), (LINE, False, "have")])
+def test_roles_that_the_lines_contradict_are_told(
+    tmp_path: Path, lines: dict[str, Any], declared: bool, found: str
+) -> None:
+    (tmp_path / "corpus.json").write_text(json.dumps({"roles": declared}))
+    with pytest.raises(DataError) as raised:
+        JsonLines().read(write(tmp_path, lines))
+    told = f"expected what the lines say, found {declared}: they {found} 'head'"
+    assert str(raised.value) == f"{tmp_path}/corpus.json, 'roles': {told}"
+    (tmp_path / "corpus.json").write_text(json.dumps({"roles": not declared}))
+    assert JsonLines().read(tmp_path).about == About("micro_f1_positive", roles=not declared)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_lines_that_cannot_be_used_contradict_no_roles(tmp_path: Path, declared: bool) -> None:
+    (tmp_path / "corpus.json").write_text(json.dumps({"roles": declared}))
+    corpus = JsonLines().read(write(tmp_path, LINE | {"label": ""}))
+    assert corpus.left_out == {"an empty label": 1}
+    assert corpus.about == About("micro_f1_positive", roles=declared)
+
+
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
@@ -217,6 +343,9 @@ def test_declarations_that_are_wrong_are_told(tmp_path: Path, declared: str, tol
 # There and back
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=6).filter(str.strip)
+labels = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=6
+).filter(str.strip)
 tokens = st.lists(names, min_size=2, max_size=9).map(tuple)
 
 
@@ -237,7 +366,7 @@ def mentions(draw: st.DrawFn, roles: bool) -> RelationMention:
         tokens=words,
         first=first,
         second=second,
-        label=draw(names),
+        label=draw(labels),
         part=draw(st.sampled_from(["train", "dev", "test"])),
         head=draw(st.sampled_from(["first", "second"])) if roles else None,
         first_entity=draw(st.none() | names),
@@ -261,7 +390,8 @@ def test_any_corpus_comes_back_the_same(tmp_path_factory: pytest.TempPathFactory
     assert again.mentions == corpus.mentions
     assert again.about == about
     assert again.left_out == corpus.left_out
-    assert again.remarks == corpus.remarks
+    assert again.remarks[0] == "a remark"
+    assert all(remark.startswith("labels that differ in case or blanks alone, ") for remark in again.remarks[1:])
     for line in (folder / "mentions.jsonl").read_text(encoding="utf-8").removesuffix("\n").split("\n"):
         VALIDATOR.validate(json.loads(line))
 

@@ -165,12 +165,13 @@ def test_a_sentence_twice_in_one_part_with_other_arguments_is_no_remark(folder: 
     assert corpus.remarks == ()
 
 
-def test_a_number_that_is_another_examples_is_left_out(folder: Path) -> None:
+def test_a_number_that_is_another_examples_is_made_another_one(folder: Path) -> None:
     write(folder, "train", example(), example(TITLE + " too"))
     corpus = read(folder)
-    assert kept(corpus, TITLE + " too") == []
-    assert corpus.left_out == {"the identifier of another example": 1}
-    assert corpus.faults[0].found == f"'0' is that of {folder / 'train.txt'}, line 1"
+    assert [mention.identifier for mention in corpus.mentions] == ["0", "train/0", "1", "2"]
+    assert (corpus.left_out, corpus.faults) == ({}, ())
+    made = "an identifier that is another example's, and was made another one"
+    assert corpus.remarks == (f"{made}: 1 (the first: {folder / 'train.txt'}, line 5)",)
 
 
 MARKS = "expected the marks <e1> </e1> <e2> </e2> in this order, found"
@@ -214,7 +215,7 @@ def test_a_file_that_is_not_utf_8_is_told(folder: Path) -> None:
         read(folder)
     assert str(raised.value) == (
         f"{folder / 'train.txt'}, line 5: expected UTF-8 text, found the byte 0xe9 (unexpected end of data). "
-        "If it is Latin-1: iconv -f latin1 -t utf-8 train.txt"
+        "If it is Latin-1: iconv -f latin1 -t utf-8 train.txt > NEW"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -183,7 +184,7 @@ def test_parameters_of_a_reader_are_an_axis(folder: Path) -> None:
 
 def test_what_is_wrong_with_an_entry_is_told(folder: Path) -> None:
     assert mistakes(folder, '{name = "tacred", path = "nowhere"}') == [
-        f"corpora: there is no nowhere: looked for nowhere, {folder}/data/nowhere, {folder}/home/data/nowhere"
+        f"corpora: there is no nowhere: looked for {folder}/nowhere, {folder}/data/nowhere, {folder}/home/data/nowhere"
     ]
     assert mistakes(folder, '"jsonl"') == [
         "corpora: corpus 'jsonl' is your own data: expected its path, in a grid {name = 'jsonl', path = 'mydata'}"
@@ -202,8 +203,22 @@ def test_what_is_wrong_with_an_entry_is_told(folder: Path) -> None:
     assert mistakes(folder, f"{{{MINE.replace('none', 'Other')}}}") == [
         "corpora: corpus 'tacred' in mydata: expected the negative class 'Other' among the labels, found 'head', "
         "'owner', 'none' and so on. Name the negative class of this corpus, negative_label = '...', or '' where there "
-        "is none"
+        "is none (on the command line: --parameter negative_label=...)"
     ]
+    for name in ("", " ", "a\nb"):
+        assert mistakes(folder, f"{{{MINE}, as = {json.dumps(name)}}}") == [
+            f"corpora.tacred.as: expected a name that can be printed, found {name!r}"
+        ]
+    (unknown,) = mistakes(folder, '"mydata"')
+    assert unknown.startswith("corpora: no corpus 'mydata'")
+    assert unknown.endswith("; your own stands behind a format: {name = FORMAT, path = '...'}")
+    none = MINE.replace('"none"', '""')
+    for negative in ("keep", "drop"):
+        assert mistakes(folder, f'{{{none}, negative = "{negative}"}}') == [
+            "corpora.mydata.negative: expected a corpus with a negative class, and this one declares none; leave the "
+            "key out, or name it, negative_label = '...', if the reader has that parameter"
+        ]
+    assert only(made(folder, f"{{{none}}}")).corpus.negative is None
 
 
 def test_two_corpora_of_one_name_are_refused(folder: Path) -> None:
@@ -234,7 +249,8 @@ def test_strictly_a_fault_is_an_error_and_else_it_is_counted(folder: Path) -> No
     assert corpus["left_out"] == {"a span outside the sentence": 1, "a field 'obj_start' that is not a whole number": 1}
     told = (
         "corpora: corpus 'tacred' in mydata: strictly, expected no example that can't be used, found 2:\n"
-        "  mydata/dev.json, line 1, example 21: a span outside the sentence: (0, 10) of 3 tokens\n"
+        "  mydata/dev.json, line 1, example 21: a span outside the sentence: subj_start 0, subj_end 9, of 3 tokens "
+        "counted from 0\n"
         "  mydata/dev.json, line 1, example 22: a field 'obj_start' that is not a whole number: '2'"
     )
     assert mistakes(folder, f"{{{MINE}, strict = true}}") == [told]
@@ -246,7 +262,62 @@ def test_a_corpus_with_some_roles_is_refused(folder: Path) -> None:
     line = {"tokens": ["Ann", "met", "Bob"], "first": [0, 1], "second": [2, 3], "label": "met"}
     lines = [line | {"head": "first"}, line | {"label": "saw"}]
     (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    with pytest.raises(
-        DataError, match=r"mine\.jsonl: expected 'head' in every line or in none, found none for mine-2"
-    ):
+    with pytest.raises(DataError) as raised:
         read_corpus(Request("jsonl", (), "mine.jsonl"), folder)
+    assert str(raised.value) == "mine.jsonl, line 2: expected 'head' in every line or in none, found none here"
+
+
+def test_a_negative_class_that_some_cells_lack_is_told_in_their_variant(folder: Path) -> None:
+    either = MINE.replace('"none"', '["none", ""]')
+    variants = [cell["variant"] for cell in made(folder, f"{{{either}}}").plain["cells"]]
+    assert variants == ["negative=drop, negative_label=none", "negative=none, negative_label="]
+
+
+def test_parameters_of_json_lines_name_the_negative_class_and_the_headline(folder: Path) -> None:
+    line = {"first": [0, 1], "second": [2, 3]}
+    lines = [line | {"tokens": ["Ann", str(at), "Bob"], "label": "abc"[at % 3]} for at in range(30)]
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    mine = 'name = "jsonl", path = "mine.jsonl", negative_label = "c", headline = "accuracy"'
+    grid = made(folder, f'{{{mine}, negative = "keep"}}')
+    (corpus,) = grid.plain["corpora"]
+    assert (corpus["metric"], corpus["negative"], corpus["classes"]) == ("accuracy", "c", ["a", "b", "c"])
+    assert corpus["label"] == "mine, split paper, c kept, negative_label c, headline accuracy"
+    assert only(grid).corpus.declared == {"headline": "accuracy", "negative_label": "c"}
+    (told,) = mistakes(folder, f"{{{mine.replace('accuracy', 'acuracy')}}}")
+    assert told.startswith("corpora: corpus 'jsonl' in mine.jsonl: no headline metric 'acuracy'; did you mean ")
+
+
+# What no run may know
+
+
+def drawn(random: Random, relation: str, turned: bool) -> dict[str, Any]:
+    """An example of random words; the subject stands first, or where it is turned last."""
+    subject, object = (4, 0) if turned else (0, 4)
+    tokens = [f"w{random.randrange(10**6)}" for _ in range(5)]
+    places = {"subj_start": subject, "subj_end": subject, "obj_start": object, "obj_end": object}
+    return {"token": tokens, "relation": relation, **places}
+
+
+def test_the_label_of_a_test_mention_changes_no_prediction(folder: Path) -> None:
+    """In train and dev A and B stand subject first, half each, in random words; in test all is the other way round.
+
+    Nothing can be learnt, so that predictions hang on the initial weights alone. Outputs that hung on the labels of
+    test, say only those directions of a class that occur, would give away which class it is.
+    """
+    predicted, accuracies = {}, {}
+    for truth in ("A", "B"):
+        random = Random(0)
+        for part, labels in (("train", "AB" * 40), ("dev", "AB" * 10), ("test", truth * 40)):
+            found = [drawn(random, label, turned=part == "test") for label in labels]
+            (folder / truth).mkdir(exist_ok=True)
+            (folder / truth / f"{part}.json").write_text(json.dumps(found))
+        corpus = f'{{name = "tacred", path = "{truth}", negative_label = "", split = "official"}}'
+        several = BASE.replace("replicates = 1", "replicates = 4")
+        grid = resolve("mine", f"corpora = [{corpus}]\n{several}", folder / "home")
+        records = sorted(outcomes(grid, folder), key=lambda outcome: outcome.record["spec"]["replicate"])
+        assert [outcome.record["error"] for outcome in records] == [None] * 4
+        predicted[truth] = np.stack([outcome.predicted for outcome in records if outcome.predicted is not None])
+        accuracies[truth] = [outcome.record["scores"]["test"]["accuracy"] for outcome in records]
+    np.testing.assert_array_equal(predicted["A"], predicted["B"])
+    assert predicted["A"].shape == (4, 40)
+    np.testing.assert_allclose(np.add(accuracies["A"], accuracies["B"]), 1, err_msg="half are right, by chance")

@@ -142,10 +142,6 @@ FAULTS = {
     "no label at the end": (f'1\t"{SENTENCE}"', {1: LABEL + "''"}),
     "no label but the next": (f'8\t"{SENTENCE}"\n9\t"{SENTENCE}"\n', {1: LABEL + "''", 2: LABEL + "''"}),
     "an empty line in an example": (f'8\t"{SENTENCE}"\n\nOther\n', {1: LABEL + "''", 3: LINE + "'Other'"}),
-    "a number again": (
-        example() + example(SENTENCE + " Yes", number=3) + example(SENTENCE + " No"),
-        {9: "the identifier of another example: '1' is that of {file}, line 1"},
-    ),
 }  # fmt: skip
 
 
@@ -156,10 +152,19 @@ def test_an_example_that_cannot_be_used_is_left_out_with_its_place_and_the_next_
     text, faults = FAULTS[fault]
     file = write(folder, TRAIN, text, "\n", example("<e1>A</e1> and <e2>B</e2>", number=99))
     corpus = read(file)
-    told = [f"{file}, line {line}: {found.replace('{file}', str(file))}" for line, found in faults.items()]
+    told = [f"{file}, line {line}: {found}" for line, found in faults.items()]
     assert [str(found) for found in corpus.faults] == told
     assert sum(corpus.left_out.values()) == len(told)
     assert corpus.mentions[-1].identifier == "99"
+
+
+def test_a_number_that_is_another_examples_is_made_another_one(folder: Path) -> None:
+    file = write(folder, TRAIN, example(), example(SENTENCE + " Yes", number=3), example(SENTENCE + " No"))
+    corpus = read(file)
+    assert [mention.identifier for mention in corpus.mentions] == ["1", "3", "train/1"]
+    assert (corpus.left_out, corpus.faults) == ({}, ())
+    made = "an identifier that is another example's, and was made another one"
+    assert f"{made}: 1 (the first: {file}, line 9)" in corpus.remarks
 
 
 @pytest.mark.parametrize(
@@ -170,7 +175,7 @@ def test_an_example_that_cannot_be_used_is_left_out_with_its_place_and_the_next_
         (
             example().encode() + b"caf\xe9",
             ", line 5: expected UTF-8 text, found the byte 0xe9 (unexpected end of data). "
-            f"If it is Latin-1: iconv -f latin1 -t utf-8 {TRAIN}",
+            f"If it is Latin-1: iconv -f latin1 -t utf-8 {TRAIN} > NEW",
         ),
     ],
 )

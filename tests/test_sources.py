@@ -19,11 +19,14 @@ from harness.datasets.sources import (
     describe_left_out,
     find_folder,
     find_path,
+    fit_to_run,
     parses_digest,
     read_corpus,
+    read_source,
     recognise,
 )
 from harness.errors import DataError, PluginError
+from harness.scoring import METRICS
 
 PARSE = Parse(tags=("NN", "VB", "NN"), heads=(1, -1, 1), labels=("nsubj", "root", "obj"))
 MENTION = RelationMention("m1", ("Ann", "runs", "Acme"), Span(0, 1), Span(2, 3), "works-for", "train", parse=PARSE)
@@ -157,6 +160,35 @@ def test_a_mention_that_breaks_its_promise_is_told(tmp_path: Path, make_plugin: 
     assert str(raised.value) == f"corpus 'toy', mention m2: {told}"
 
 
+@pytest.mark.parametrize(
+    ("headline", "nearest"), [("acuracy", "; did you mean 'accuracy'?"), ("f", "")], ids=["a slip", "far off"]
+)
+def test_an_unknown_headline_metric_is_told(
+    tmp_path: Path, make_plugin: MakePlugin, headline: str, nearest: str
+) -> None:
+    make_plugin("corpus", "toy", TOY.replace('"accuracy"', repr(headline)))
+    put(tmp_path / "data", "x y")
+    with pytest.raises(DataError) as raised:
+        read_corpus("toy", tmp_path)
+    known = ", ".join(sorted(METRICS))
+    assert (
+        str(raised.value)
+        == f"corpus 'toy': no headline metric '{headline}'{nearest}{'' if nearest else ';'} Known: {known}"
+    )
+
+
+def test_a_corpus_may_be_read_that_is_not_fit_to_run(tmp_path: Path, make_plugin: MakePlugin) -> None:
+    make_plugin("corpus", "toy", TOY)
+    put(tmp_path / "data", "x x")
+    source = read_source(Request("toy"), tmp_path)
+    assert [mention.label for mention in source.corpus.mentions] == ["x", "x"]
+    told = "^corpus 'toy': expected mentions of at least two classes, found 2 mentions of 'x'$"
+    with pytest.raises(DataError, match=told):
+        fit_to_run(source)
+    put(tmp_path / "data", "x y")
+    fit_to_run(read_source(Request("toy"), tmp_path))
+
+
 def test_a_file_that_the_reader_cannot_open_is_told(tmp_path: Path, make_plugin: MakePlugin) -> None:
     make_plugin("corpus", "toy", TOY.replace('"labels.txt").read_text', '"other.txt").read_text'))
     put(tmp_path / "data", "x y")
@@ -251,8 +283,36 @@ def test_a_path_is_read_as_written_else_below_a_data_folder(tmp_path: Path, monk
     put(tmp_path / "work", "x", "mine/labels.txt")
     assert find_path("mine", tmp_path / "home") == Path("mine")
     assert find_path(str(tmp_path / "a"), tmp_path / "home") == tmp_path / "a"
-    with pytest.raises(DataError, match=r"^there is no other: looked for other, .*/a/other, .*/home/data/other$"):
+    with pytest.raises(DataError) as raised:
         find_path("other", tmp_path / "home")
+    places = ", ".join(str(tmp_path / place) for place in ("work/other", "a/other", "home/data/other"))
+    assert str(raised.value) == f"there is no other: looked for {places}"
+    monkeypatch.setenv("HARNESS_DATA", "a")
+    with pytest.raises(DataError) as raised:
+        find_path("other", Path("home"))
+    places = ", ".join(str(tmp_path / "work" / place) for place in ("other", "a/other", "home/data/other"))
+    assert str(raised.value) == f"there is no other: looked for {places}"
+
+
+def test_a_path_that_can_be_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as raised:
+        find_path(5_000 * "x", tmp_path)
+    assert str(raised.value) == f"there is no '{56 * 'x'}... that can be read: File name too long"
+    with pytest.raises(DataError) as raised:
+        find_path("~no-such-user/x", tmp_path)
+    assert str(raised.value) == "there is no '~no-such-user/x' that can be read: Could not determine home directory."
+    put(tmp_path, "x", "file")
+    with pytest.raises(DataError, match=rf"^there is no {tmp_path}/file/x: looked for {tmp_path}/file/x$"):
+        find_path(str(tmp_path / "file" / "x"), tmp_path)
+
+
+def test_a_data_folder_below_a_home_that_nobody_has_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", "~no-such-user/data")
+    assert data_folders(tmp_path) == (Path("~no-such-user/data"), tmp_path / "data")
+    put(tmp_path / "data", "x", "mine/labels.txt")
+    assert find_path("mine", tmp_path) == tmp_path / "data" / "mine"
 
 
 def test_a_reader_is_pointed_at_a_path(tmp_path: Path, make_plugin: MakePlugin) -> None:
@@ -283,6 +343,30 @@ def test_a_folder_is_recognised_by_its_files(tmp_path: Path, files: tuple[str, .
     for file in files:
         put(tmp_path, "", file)
     assert recognise(tmp_path) == reader
+
+
+@pytest.mark.parametrize(
+    ("file", "reader"),
+    [
+        ("train.json", "tacred"),
+        ("test.json.gz", "tacred"),
+        ("val_wiki.json", "fewrel"),
+        ("dev.jsonl.xz", "jsonl"),
+        ("train.txt", "kbp37"),
+        ("TRAIN_FILE.TXT", "semeval2010-task8"),
+    ],
+)
+def test_a_file_is_recognised_by_its_name_first(tmp_path: Path, file: str, reader: str) -> None:
+    assert recognise(put(tmp_path, "", file) / file) == reader
+
+
+def test_a_file_that_two_readers_know_by_name_is_told(tmp_path: Path, make_plugin: MakePlugin) -> None:
+    make_plugin("corpus", "toy", TOY.replace("labels.txt", "train.json"))
+    path = put(tmp_path, "", "train.json") / "train.json"
+    with pytest.raises(DataError) as raised:
+        recognise(path)
+    told = "expected the files of one corpus or format, found what may be tacred or toy. Say which: --reader NAME"
+    assert str(raised.value) == f"{path}: {told}"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_its_own_folder_lies_below_a_data_folder(tmp_path: Path, monkeypatch: py
         read_corpus("tacred", tmp_path / "home")
     assert str(raised.value) == (
         f"corpus 'tacred' is not here: expected tacred/train.json below one of {tmp_path}, {tmp_path / 'home/data'}. "
-        "Get it from https://catalog.ldc.upenn.edu/LDC2018T24 and point HARNESS_DATA at the folder that has "
+        "Get it from your own; TACRED itself is at https://catalog.ldc.upenn.edu/LDC2018T24 and point HARNESS_DATA at the folder that has "
         "tacred/train.json"
     )
     put(tmp_path / "tacred", EXAMPLE, example(id="e2", relation="no_relation", obj_end=4))
@@ -145,13 +146,17 @@ def test_a_folder_without_files_and_a_path_that_is_nowhere_are_told(tmp_path: Pa
     with pytest.raises(DataError) as raised:
         read_corpus(Request("tacred", path=str(tmp_path)), tmp_path)
     assert str(raised.value) == f"{tmp_path}: expected train.json, dev.json, test.json, or some of them, found none"
-    with pytest.raises(DataError, match=f"^there is no my/data: looked for my/data, .*{tmp_path}/data/my/data$"):
+    with pytest.raises(DataError) as raised:
         read_corpus(Request("tacred", path="my/data"), tmp_path)
+    looked = re.fullmatch(r"there is no my/data: looked for (.+)", str(raised.value))
+    assert looked
+    places = [Path(place) for place in looked[1].split(", ")]
+    assert (places[0], places[-1]) == (Path.cwd() / "my" / "data", tmp_path / "data" / "my" / "data")
 
 
 FILES = {
-    "an object": ('{"a": 1}', ", line 1: expected a JSON list that opens with [, found '{\"a\": 1}'"),
-    "JSON lines": ('{}\n{}', ", line 1: expected a JSON list that opens with [, found '{}\\n{}'"),
+    "an object": ('{"a": 1}', ", line 1: expected a JSON list that opens with [, found '{\"a\": 1}'; one object a line is JSON lines, not a list"),
+    "JSON lines": ('{}\n{}', ", line 1: expected a JSON list that opens with [, found '{}\\n{}'; one object a line is JSON lines, not a list"),
     "cut": ('[{},\n{"id": "x', ", line 2: expected example 2 as JSON, found a fault: Unterminated string starting at: '{\"id\": \"x'"),
     "nothing": ("", ": expected examples, found an empty file"),
 }  # fmt: skip
@@ -172,6 +177,19 @@ def test_a_folder_in_place_of_a_part_is_told(tmp_path: Path) -> None:
     (tmp_path / "dev.json").mkdir()
     with pytest.raises(DataError, match=r"dev\.json: expected a file, found a folder$"):
         read(tmp_path)
+
+
+def test_files_that_are_not_read_are_remarked(tmp_path: Path) -> None:
+    put(tmp_path, EXAMPLE)
+    (tmp_path / "README.md").write_text("")
+    assert read(tmp_path).remarks == ()
+    put(tmp_path, EXAMPLE, name="valid.json")
+    put(tmp_path, EXAMPLE, name="Test.JSON.gz")
+    told = (
+        "files that are not read, for their names are none of train.json, dev.json, test.json: Test.JSON.gz, valid.json"
+    )
+    assert read(tmp_path).remarks == (told,)
+    assert read(tmp_path / "train.json").remarks == (), "who names a file wants no other"
 
 
 # Parses
@@ -214,8 +232,10 @@ def test_an_example_may_have_no_parse(tmp_path: Path, nothing: Any) -> None:
 def test_half_a_parse_is_remarked(tmp_path: Path, missing: str, nothing: Any) -> None:
     parse, remarks = parse_of(tmp_path, **PARSED | {missing: nothing})
     assert parse is None
-    told = "tags without heads, or heads without tags, which are not used"
-    assert remarks == (f"{told}: 1 (the first: {tmp_path / 'train.json'}, line 1, example 1)",)
+    told = "tags without heads, or heads without tags"
+    assert remarks == (
+        f"a parse that is not used, for it has {told}: 1 (the first: {tmp_path / 'train.json'}, line 1, example 1)",
+    )
 
 
 BROKEN: dict[str, dict[str, Any]] = {
@@ -232,6 +252,36 @@ def test_a_parse_that_cant_be_used_is_remarked(tmp_path: Path, fault: str) -> No
     assert parse is None
     place = f"{tmp_path / 'train.json'}, line 1, example 1"
     assert remarks == (f"a parse that is not used, for {fault}: 1 (the first: {place})",)
+
+
+A_LIST = "that is not a list of"
+WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "tags in one string": ({"stanford_pos": "NN"}, f"a field 'stanford_pos' {A_LIST} strings"),
+    "heads that are words": ({"stanford_head": ["3", "x"]}, f"a field 'stanford_head' {A_LIST} whole numbers"),
+    "heads of both kinds": ({"stanford_head": ["3", 1]}, f"a field 'stanford_head' {A_LIST} whole numbers"),
+    "a head without end": ({"stanford_head": [4301 * "9"]}, f"a field 'stanford_head' {A_LIST} whole numbers"),
+    "a head with a sign": ({"stanford_head": ["-1"]}, f"a field 'stanford_head' {A_LIST} whole numbers"),
+    "heads in one string": ({"stanford_head": "3"}, f"a field 'stanford_head' {A_LIST} whole numbers"),
+    "dependency labels that are none": ({"stanford_deprel": [None]}, f"a field 'stanford_deprel' {A_LIST} strings"),
+    "dependency labels in a mapping": ({"stanford_deprel": {"1": "x"}}, f"a field 'stanford_deprel' {A_LIST} strings"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FIELDS)
+def test_a_wrong_field_of_the_parse_costs_the_parse_and_not_the_example(tmp_path: Path, case: str) -> None:
+    fields, fault = WRONG_FIELDS[case]
+    parse, remarks = parse_of(tmp_path, **PARSED | fields)
+    assert parse is None
+    place = f"{tmp_path / 'train.json'}, line 1, example 1"
+    assert remarks == (f"a parse that is not used, for it has {fault}: 1 (the first: {place})",)
+
+
+def test_a_parse_of_an_example_that_is_left_out_is_not_remarked(tmp_path: Path) -> None:
+    put(tmp_path, EXAMPLE, example(relation="", stanford_pos="NN"), example(id="e2", stanford_head="3"))
+    corpus = read(tmp_path)
+    assert corpus.mentions == (read(put(tmp_path, EXAMPLE)).mentions[0],)
+    assert sum(corpus.left_out.values()) == 2
+    assert corpus.remarks == ()
 
 
 def test_a_parse_may_have_no_entries(tmp_path: Path) -> None:
@@ -254,7 +304,7 @@ def test_the_negative_class_is_a_parameter(tmp_path: Path) -> None:
     assert str(raised.value) == (
         f"corpus 'tacred' in {tmp_path}: expected the negative class 'no_relation' among the labels, found "
         "'org:top_members', 'none' and so on. Name the negative class of this corpus, negative_label = '...', or '' "
-        "where there is none"
+        "where there is none (on the command line: --parameter negative_label=...)"
     )
 
 
@@ -282,7 +332,8 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
         read_corpus(Request("tacred", path=str(tmp_path)), tmp_path)
     assert str(raised.value) == (
         f"corpus 'tacred' in {tmp_path}: expected mentions of at least two classes, found 1 mentions of "
-        "'org:top_members' (1 left out: a span outside the sentence)"
+        f"'org:top_members' (1 left out: a span outside the sentence). The first: {tmp_path}/train.json, line 2, example 2: "
+        "a span outside the sentence: subj_start 0, subj_end 0, of 0 tokens counted from 0"
     )
 
 
@@ -296,19 +347,25 @@ def test_an_example_without_an_identifier_has_its_number(tmp_path: Path, missing
     assert [mention.identifier for mention in read(tmp_path).mentions] == ["e1", "train-2", "test-1"]
 
 
-def test_an_identifier_that_stands_in_another_file_is_left_out(tmp_path: Path) -> None:
+def test_an_identifier_may_be_a_number(tmp_path: Path) -> None:
+    put(tmp_path, example(id=0), example(id=17, obj_end=4), example(id="17", obj_start=5))
+    assert [mention.identifier for mention in read(tmp_path).mentions] == ["0", "17", "train/17"]
+
+
+def test_an_identifier_that_stands_in_another_file_is_made_another_one(tmp_path: Path) -> None:
     train = put(tmp_path, example(id="x"), EXAMPLE)
     test = put(tmp_path, example(id="y", obj_start=5), example(id="x", obj_end=4), name="test.json")
     corpus = read(tmp_path)
-    assert [mention.identifier for mention in corpus.mentions] == ["x", "y"]
+    assert [mention.identifier for mention in corpus.mentions] == ["x", "y", "test/x"]
     assert corpus.faults == (
         Fault(
             Place(train, 2, 2),
             "the same sentence and arguments again, with the same label",
             "'org:top_members'; 'x' in train has 'org:top_members'",
         ),
-        Fault(Place(test, 2, 2), "the identifier of another example", f"'x' is that of {train}, line 1, example 1"),
     )
+    made = "an identifier that is another example's, and was made another one"
+    assert corpus.remarks[0] == f"{made}: 1 (the first: {test}, line 2, example 2)"
 
 
 def test_of_doubles_the_one_in_the_part_scored_last_stays(tmp_path: Path) -> None:
@@ -325,20 +382,21 @@ def test_of_doubles_the_one_in_the_part_scored_last_stays(tmp_path: Path) -> Non
 OUTSIDE, REVERSED, EMPTY, OVERLAP = (
     "a span outside the sentence", "a reversed span", "an empty argument", "spans that overlap",
 )  # fmt: skip
+OF_7 = "of 7 tokens counted from 0"
 NINES = "9" * 4300
 FAULTS: dict[str, tuple[Any, str, str]] = {
-    "after the sentence": (example(obj_end=7), OUTSIDE, "(4, 8) of 7 tokens"),
-    "wholly after the sentence": (example(obj_start=7, obj_end=7), OUTSIDE, "(7, 8) of 7 tokens"),
-    "before the sentence": (example(subj_start=-1), OUTSIDE, "(-1, 1) of 7 tokens"),
-    "an end that is counted from behind": (example(obj_end=-1), REVERSED, "(4, 0) of 7 tokens"),
-    "far outside": (example(obj_end=int(NINES)), OUTSIDE, "a value too large to show of 7 tokens"),
-    "reversed": (example(obj_start=5, obj_end=2), REVERSED, "(5, 3) of 7 tokens"),
-    "empty": (example(obj_start=5, obj_end=4), EMPTY, "(5, 5) of 7 tokens"),
+    "after the sentence": (example(obj_end=7), OUTSIDE, f"obj_start 4, obj_end 7, {OF_7}"),
+    "wholly after the sentence": (example(obj_start=7, obj_end=7), OUTSIDE, f"obj_start 7, obj_end 7, {OF_7}"),
+    "before the sentence": (example(subj_start=-1), OUTSIDE, f"subj_start -1, subj_end 0, {OF_7}"),
+    "an end that is counted from behind": (example(obj_end=-1), REVERSED, "obj_start 4, obj_end -1"),
+    "far outside": (example(obj_end=int(NINES)), OUTSIDE, f"obj_start 4, obj_end {57 * '9'}..., {OF_7}"),
+    "reversed": (example(obj_start=5, obj_end=2), REVERSED, "obj_start 5, obj_end 2"),
+    "reversed by one": (example(obj_start=5, obj_end=4), REVERSED, "obj_start 5, obj_end 4"),
     "blank": (example(token=["Acme", "'s", "head", "is", "", " ", "."]), EMPTY, "(4, 6) of 7 tokens"),
     "overlapping": (example(obj_start=0), OVERLAP, "(0, 1) and (0, 6)"),
     "overlapping by one": (example(subj_end=4), OVERLAP, "(0, 5) and (4, 6)"),
     "the same": (example(obj_start=0, obj_end=0), OVERLAP, "(0, 1) and (0, 1)"),
-    "no tokens": (example(token=[]), OUTSIDE, "(0, 1) of 0 tokens"),
+    "no tokens": (example(token=[]), OUTSIDE, "subj_start 0, subj_end 0, of 0 tokens counted from 0"),
     "an empty token": (example(token=["Acme", "", "", "", "Ann", "Lee"]), "an empty token", "token 1 of 6"),
     "an empty label": (example(relation=""), "an empty label", ""),
     "half a pair of surrogates": (example(relation="\ud83d"), "half a pair of surrogates, which is no text", r"'\ud83d'"),
@@ -351,13 +409,7 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     "a place that is true": (example(obj_start=True), "a field 'obj_start' that is not a whole number", "True"),
     "a place that is null": (example(subj_end=None), "a field 'subj_end' that is not a whole number", "None"),
     "a label that is a number": (example(relation=3), "a field 'relation' that is not a string", "3"),
-    "an identifier that is a number": (example(id=3), "a field 'id' that is not a string", "3"),
-    "tags in one string": (example(**PARSED | {"stanford_pos": "NN"}), "a field 'stanford_pos' that is not a list of strings", "'NN'"),
-    "heads that are words": (example(**PARSED | {"stanford_head": ["3", "x"]}), "a field 'stanford_head' that is not a list of whole numbers", "['3', 'x']"),
-    "heads of both kinds": (example(**PARSED | {"stanford_head": ["3", 1]}), "a field 'stanford_head' that is not a list of whole numbers", "['3', 1]"),
-    "a head without end": (example(**PARSED | {"stanford_head": [NINES + "9"]}), "a field 'stanford_head' that is not a list of whole numbers", f"['{55 * '9'}..."),
-    "heads in one string": (example(**PARSED | {"stanford_head": "3"}), "a field 'stanford_head' that is not a list of whole numbers", "'3'"),
-    "dependency labels that are none": (example(**PARSED | {"stanford_deprel": [None]}), "a field 'stanford_deprel' that is not a list of strings", "[None]"),
+    "an identifier with a point": (example(id=3.5), "a field 'id' that is not a string or a whole number", "3.5"),
 }  # fmt: skip
 FIELDS = ["token", "subj_start", "subj_end", "obj_start", "obj_end", "relation"]
 
@@ -389,7 +441,7 @@ def test_strictly_the_first_faults_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
         read_corpus(strict, tmp_path)
     faults = "".join(
-        f"\n  {file}, line {line}, example {line}: a span outside the sentence: (-1, 1) of 7 tokens"
+        f"\n  {file}, line {line}, example {line}: a span outside the sentence: subj_start -1, subj_end 0, {OF_7}"
         for line in range(3, 8)
     )
     assert str(raised.value) == (

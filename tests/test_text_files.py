@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import re
 import tracemalloc
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from harness import text_files
 from harness.contracts import Place
 from harness.errors import DataError
-from harness.text_files import files_of, find, json_lines, json_list, lines, read_json, stem
+from harness.text_files import files_of, find, json_lines, json_list, lines, read_json, stem, unread
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -133,6 +134,25 @@ def test_a_folder_without_any_of_the_files_is_told(tmp_path: Path) -> None:
     assert str(raised.value) == f"{tmp_path}: expected train.json, dev.json, or some of them, found none"
 
 
+def test_files_that_end_as_those_that_are_read_are_remarked(tmp_path: Path) -> None:
+    names = ("train.json", "dev.json")
+    for name in ("train.json", "dev.json.gz", "notes.txt", "corpus.jsonl", ".json", "json"):
+        put(tmp_path, "", name)
+    assert unread(tmp_path, names) == []
+    for name in ("valid.json", "Train.JSON", "train.json.bz2.json.xz", "old.json.gz"):
+        put(tmp_path, "", name)
+    told = "files that are not read, for their names are none of train.json, dev.json: "
+    assert unread(tmp_path, names) == [f"{told}Train.JSON, old.json.gz, train.json.bz2.json.xz, valid.json"]
+    assert unread(tmp_path / "valid.json", names) == []
+    assert unread(tmp_path / "nowhere", names) == []
+
+
+def test_a_file_whose_name_is_no_text_can_be_remarked(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.json")).touch()
+    (told,) = unread(tmp_path, ("train.json",))
+    assert told == "files that are not read, for their names are none of train.json: caf\ufffd.json"
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -181,7 +201,21 @@ def test_latin_1_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.Monke
     file = put(tmp_path, '["café 😀",\n'.encode() + rest if read != "json_lines" else b'"a"\n' + rest)
     assert fault(READERS[read], file) == (
         "train.json, line 2: expected UTF-8 text, found the byte 0xe7 (invalid continuation byte). "
-        "If it is Latin-1: iconv -f latin1 -t utf-8 train.json"
+        "If it is Latin-1: iconv -f latin1 -t utf-8 train.json > NEW"
+    )
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("chunk", [1 << 10, 1 << 20])
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")])
+def test_utf_16_is_told_with_its_own_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: str, chunk: int, encoding: str, mark: bytes
+) -> None:
+    monkeypatch.setattr(text_files, "CHUNK", chunk)
+    file = put(tmp_path, mark + '["a",\n"b"]\n'.encode(encoding))
+    assert fault(READERS[read], file) == (
+        f"train.json, line 1: expected UTF-8 text, found the byte 0x{mark[:1].hex()} (invalid start byte). "
+        "If it is UTF-16: iconv -f utf-16 -t utf-8 train.json > NEW"
     )
 
 
@@ -192,7 +226,7 @@ def test_a_character_cut_at_the_end_is_told(tmp_path: Path, monkeypatch: pytest.
     for read in ("lines", "read_json", "json_list"):
         assert fault(READERS[read], file) == (
             "train.json, line 2: expected UTF-8 text, found the byte 0xf0 (unexpected end of data). "
-            "If it is Latin-1: iconv -f latin1 -t utf-8 train.json"
+            "If it is Latin-1: iconv -f latin1 -t utf-8 train.json > NEW"
         )
 
 
@@ -284,9 +318,11 @@ def test_a_fault_in_json_lines_is_told_with_its_line(tmp_path: Path, case: str) 
 
 
 OPENS = "expected a JSON list that opens with [, found"
+AS_LINES = "; one object a line is JSON lines, not a list"
 LISTS = {
-    "an object": ('\n{"a": []}', 2, f"{OPENS} '{{\"a\": []}}'"),
-    "JSON lines": ('{"a": 1}\n{"a": 2}\n', 1, f"{OPENS} '{{\"a\": 1}}\\n{{\"a\": 2}}\\n'"),
+    "an object": ('\n{"a": []}', 2, f"{OPENS} '{{\"a\": []}}'{AS_LINES}"),
+    "a string": ('"a"', 1, f"{OPENS} '\"a\"'"),
+    "JSON lines": ('{"a": 1}\n{"a": 2}\n', 1, f"{OPENS} '{{\"a\": 1}}\\n{{\"a\": 2}}\\n'{AS_LINES}"),
     "a blank that JSON does not know": ("\u00a0[]", 1, f"{OPENS} '\\xa0[]'"),
     "two marks": ("\ufeff\ufeff[]", 1, f"{OPENS} '\\ufeff[]'"),
     "no comma": ("[{}\n{}]", 2, "expected a comma or ] after example 1, found '{}]'"),

@@ -74,7 +74,7 @@ class JsonLines(CorpusReader):
         if roles and bare:
             more = f" and in {len(bare) - 1:,} more" if len(bare) > 1 else ""
             raise DataError(f"{bare[0]}: expected 'head' in every line or in none, found none here{more}")
-        about, left_out, remarks = _declared(find(path if path.is_dir() else path.parent, "corpus.json"), roles)
+        about, left_out, remarks = _declared(find(path if path.is_dir() else path.parent, "corpus.json"), corpus)
         asked = {name: value for name, value in dataclasses.asdict(self.parameters).items() if value is not None}
         if "negative_label" in asked:
             asked["negative_label"] = asked["negative_label"] or None
@@ -171,7 +171,7 @@ def _line(mention: RelationMention) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _declared(file: Path | None, roles: bool) -> tuple[About, Mapping[str, int], tuple[str, ...]]:
+def _declared(file: Path | None, corpus: Corpus) -> tuple[About, Mapping[str, int], tuple[str, ...]]:
     """What corpus.json says of the corpus, what it counts as left out, and its remarks."""
     declared = read_json(file) if file else {}
     if not isinstance(declared, dict):
@@ -196,7 +196,8 @@ def _declared(file: Path | None, roles: bool) -> tuple[About, Mapping[str, int],
         except ValueError as error:
             raise DataError(f"{file}, '{name}': {error}") from error
     remarks = values.pop("remarks", ())
-    if values.setdefault("roles", roles) != roles:
+    roles = any(mention.head for mention in corpus.mentions)
+    if values.setdefault("roles", roles) != roles and corpus.mentions:
         found = "have" if roles else "have no"
         raise DataError(f"{file}, 'roles': expected what the lines say, found {values['roles']}: they {found} 'head'")
     values["negative_label"] = values.get("negative_label") or None

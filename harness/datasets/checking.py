@@ -125,9 +125,9 @@ def told(report: Report, places: int | None) -> str:
     lines.append("Left out: nothing" if not report["left_out"] else "Left out:")
     for reason, count in sorted(report["left_out"].items(), key=lambda item: -item[1]):
         lines.append(f"  {count:,}: {reason}")
-        shown = by_reason[reason][:places]
-        lines += [f"    {place}" for place in shown]
-        if more := len(by_reason[reason]) - len(shown):
+        first = by_reason[reason][:places]
+        lines += [f"    {place}" for place in first]
+        if more := len(by_reason[reason]) - len(first):
             lines.append(f"    and {more:,} more; --all shows them")
     return "\n".join(lines)
 

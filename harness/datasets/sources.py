@@ -27,7 +27,7 @@ TOLD = 5
 def data_folders(home: Path) -> tuple[Path, ...]:
     """The folders named in HARNESS_DATA, then the home folder's own `data`, in this order of search."""
     named = (folder for folder in os.environ.get(DATA_VARIABLE, "").split(os.pathsep) if folder)
-    return (*(Path(folder).expanduser() for folder in named), home / "data")
+    return (*(Path(os.path.expanduser(folder)) for folder in named), home / "data")  # a home that nobody has stays
 
 
 def find_folder(reader: type[CorpusReader], name: str, home: Path) -> Path | None:
@@ -96,7 +96,7 @@ def recognise(path: Path) -> str:
 
     Raises DataError where none or several fit.
     """
-    fitting = []
+    fitting, exact = [], []
     for name in registry.origins("corpus"):
         try:
             kind: type[CorpusReader] = registry.load("corpus", name)
@@ -108,10 +108,11 @@ def recognise(path: Path) -> str:
         else:
             plain = path.name.removesuffix(path.suffix) if path.suffix in PACKINGS else path.name
             if plain in known:
-                return name
+                exact.append(name)
             fits = any(Path(plain).suffix.lower() == Path(file).suffix.lower() for file in known)
         if fits:
             fitting.append(name)
+    fitting = exact or fitting
     if len(fitting) != 1:
         found = "the files of none" if not fitting else f"what may be {' or '.join(fitting)}"
         raise DataError(f"{path}: expected the files of one corpus or format, found {found}. Say which: --reader NAME")
@@ -155,7 +156,10 @@ def read_corpus(name: str | Request, home: Path) -> SourceCorpus:
 
 
 def read_source(request: Request, home: Path) -> SourceCorpus:
-    """Read a corpus as requested; DataError where it is not here or can't be read."""
+    """Read a corpus as requested.
+
+    Raises DataError where it is not here, can't be read, or has a mention that is not what its fields promise.
+    """
     name = request.reader
     kind: type[CorpusReader] = registry.load("corpus", name)
     mistakes: list[str] = []
@@ -187,12 +191,16 @@ def read_source(request: Request, home: Path) -> SourceCorpus:
         raise DataError(
             f"{told}: strictly, expected no example that can't be used, found {len(corpus.faults):,}:{first}{more}"
         )
-    return SourceCorpus(name, reader, corpus, corpus.about or reader.about, content_digest(corpus), told)
+    about = corpus.about or reader.about
+    for mention in corpus.mentions:
+        if fault := _fault(mention, about):
+            raise DataError(f"{told}, mention {mention.identifier}: {fault}")
+    return SourceCorpus(name, reader, corpus, about, content_digest(corpus), told)
 
 
 def fit_to_run(source: SourceCorpus) -> None:
     """Raise DataError where a corpus is empty, has one class only, lacks the negative class that its files or the
-    request declare, names an unknown headline metric, or has a mention that is not what its fields promise.
+    request declare, or names an unknown headline metric.
     """
     told, corpus, about = source.told, source.corpus, source.about
     if about.headline not in METRICS:
@@ -210,15 +218,9 @@ def fit_to_run(source: SourceCorpus) -> None:
             "Name the negative class of this corpus, negative_label = '...', or '' where there is none (on the command "
             "line: --parameter negative_label=...)"
         )
-    for mention in corpus.mentions:
-        if fault := _fault(mention):
-            raise DataError(f"{told}, mention {mention.identifier}: {fault}")
-        if (mention.head is not None) != about.roles:
-            expected = "its subject, as the corpus declares the roles" if about.roles else "no roles, as declared"
-            raise DataError(f"{told}, mention {mention.identifier}: expected {expected}, found head = {mention.head!r}")
 
 
-def _fault(mention: RelationMention) -> str:
+def _fault(mention: RelationMention, about: About) -> str:
     """What is wrong with a mention; empty where nothing is."""
     size, parse = len(mention.tokens), mention.parse
     (start_1, end_1), (start_2, end_2) = mention.first, mention.second
@@ -233,6 +235,9 @@ def _fault(mention: RelationMention) -> str:
     if parse is not None and not len(parse.tags) == len(parse.heads) == len(parse.labels) == size:
         found = f"{len(parse.tags)} tags, {len(parse.heads)} heads and {len(parse.labels)} labels"
         return f"expected a parse of {size} tokens, found {found}"
+    if (mention.head is not None) != about.roles:
+        expected = "its subject, as the corpus declares the roles" if about.roles else "no roles, as declared"
+        return f"expected {expected}, found head = {mention.head!r}"
     return ""
 
 
