@@ -24,7 +24,15 @@ def harness(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_grid_says_what_it_is() -> None:
-    assert list(grid_names()) == ["corpora", "default", "features-bilstm", "features-handcrafted", "kbp37", "quick", "syntax"]
+    assert list(grid_names()) == [
+        "corpora",
+        "default",
+        "features-bilstm",
+        "features-handcrafted",
+        "kbp37",
+        "quick",
+        "syntax",
+    ]
     assert all(grid_names().values())
 
 

@@ -94,7 +94,11 @@ def test_an_entry_point_is_a_plugin(make_plugin: MakePlugin) -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "told"),
     [
-        ("encoder", "bilsmt", r"^no encoder 'bilsmt'; did you mean 'bilstm'\? Known: bilstm, deptree-lstm, handcrafted"),
+        (
+            "encoder",
+            "bilsmt",
+            r"^no encoder 'bilsmt'; did you mean 'bilstm'\? Known: bilstm, deptree-lstm, handcrafted",
+        ),
         ("strategy", "avg_embed", r"^no strategy 'avg_embed'; did you mean 'avg-embed'\? Known: avg-embed, "),
         ("corpus", "kbp73", r"^no corpus 'kbp73'; did you mean 'kbp37'\? Known: fewrel, .*kbp37, "),
         ("encoder", "xyzzy", r"^no encoder 'xyzzy'; Known: bilstm, "),
