@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -175,6 +176,7 @@ class TestRun:
         assert {key: records_of()[key] for key in kept} == kept
 
     def test_ctrl_c_ends_with_130_and_keeps_what_is_done(self, here: Path) -> None:
+        (here / "tiny.toml").write_text(GRID.replace("_updates = 20", "_updates = 500"))  # it must not end before
         process = started("run", "--grid", "tiny.toml", "--workers", "1", "--no-mlflow")
         assert process.stderr is not None
         for line in process.stderr:
@@ -517,9 +519,9 @@ class TestLooking:
         self, here: Path, make_plugin: Callable[..., Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert harness("list", "encoders") == 0
-        assert "bilstm       One LSTM" in capsys.readouterr().out
+        assert re.search(r"^bilstm +One LSTM", capsys.readouterr().out, re.MULTILINE)
         assert harness("list", "grids", "--check") == 0
-        assert "kbp37    ok: KBP37" in capsys.readouterr().out
+        assert re.search(r"^kbp37 +ok: KBP37", capsys.readouterr().out, re.MULTILINE)
         make_plugin("strategy", "broken", "1 / 0\n")
         assert harness("list", "strategies", "--check") == 1
         out = capsys.readouterr().out

@@ -196,7 +196,9 @@ def test_what_is_wrong_with_an_entry_is_told(folder: Path) -> None:
         "corpora.tacred: 'kbp37' is the name of another corpus; choose another one with as = '...'"
     ]
     (known,) = mistakes(folder, f"{{{MINE}, min_agrement = 0.9}}")
-    assert known.startswith("corpora.tacred: no parameter 'min_agrement'; Known: as, negative, negative_label, path, ")
+    assert known.startswith(
+        "corpora.tacred: no parameter 'min_agrement'; Known: as, negative, negative_label, parses, path, "
+    )
     assert mistakes(folder, f'{{{MINE}, split = "random"}}') == [
         "corpora.tacred.split: expected 'official' or 'paper' or 'by-pair' or 'by-sentence', found 'random'"
     ]

@@ -121,9 +121,11 @@ def test_annotate_tells_a_folder_that_is_none_of_models(folder: Path, printed: P
 
 def test_annotate_tells_what_is_nowhere(folder: Path, printed: Printed) -> None:
     assert data("annotate", "nowhere") == 2
-    assert printed()[1] == "harness: there is no nowhere: looked for nowhere, .harness/data/nowhere\n"
+    told = f"looked for {folder}/nowhere, {folder}/.harness/data/nowhere\n"
+    assert printed()[1] == f"harness: there is no nowhere: {told}"
     assert data("annotate", "nowhere.txt") == 2
-    assert printed()[1] == "harness: there is no nowhere.txt: looked for nowhere.txt, .harness/data/nowhere.txt\n"
+    told = f"looked for {folder}/nowhere.txt, {folder}/.harness/data/nowhere.txt\n"
+    assert printed()[1] == f"harness: there is no nowhere.txt: {told}"
 
 
 def test_annotate_shows_a_bar_on_a_terminal(folder: Path, models: str) -> None:
