@@ -217,6 +217,11 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "NUL": (row("[A] \0 {B}", key="k"), "a NUL character", """'"k","per:employee_of","1.0000","0.8898","A \\x00 B","A","..."""),
     "a quote that is open": ('"k,no_relation,1', f"{CSV} (unexpected end of data)", "'\"k,no_relation,1'"),
     "a quote within": ('"k"s,"no_relation"', f"{CSV} (',' expected after '\"')", "'\"k\"s,\"no_relation\"'"),
+    "an escape of 5,000 digits": (
+        row(f"[Ann] runs &#{'9' * 5000}; {{Acme}}", key="k"),
+        "an escape whose number is too large",
+        f"'&#{'9' * 54}...",
+    ),
     "no confidence": (row(confidence=""), "a confidence that is no number", "''"),
     "a word as confidence": (row(confidence="confidence"), "a confidence that is no number", "'confidence'"),
     "above 1": (row(confidence="1.0001"), RANGE, "'1.0001'"),

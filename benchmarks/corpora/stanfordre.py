@@ -188,7 +188,10 @@ def _pieces(escaped: str) -> Iterator[tuple[int, int]]:
 def _unescaped(token: str) -> str:
     before = ""
     while before != token:
-        before, token = token, html.unescape(token)
+        try:
+            before, token = token, html.unescape(token)
+        except ValueError:  # Python reads no number of thousands of digits
+            raise UnusableError("an escape whose number is too large", shown(token)) from None
     return token
 
 
