@@ -29,6 +29,8 @@ class CorpusEntry:
     classes: tuple[str, ...]
     parses: str | None
     """The name of the set of parses that the grid asks for."""
+    asked: str
+    """What the command line calls the corpus: its path, else its name."""
 
     @property
     def negative(self) -> str | None:
@@ -138,7 +140,7 @@ def corpus_entry(asked: CorpusAxis, home: Path, strict: bool, mistakes: list[str
         parameters=dict(asked.parameters) or None,
         declared=_declared(source),
     )
-    return CorpusEntry(source, spec, parts, classes, options.parses)
+    return CorpusEntry(source, spec, parts, classes, options.parses, options.path or asked.reader)
 
 
 def _declared(source: SourceCorpus) -> dict[str, str | None] | None:

@@ -118,9 +118,8 @@ def _without_syntax(axes: Axes, entry: CorpusEntry) -> list[str]:
     )
     needy = [f"encoders.{name}" for name, kind, _ in axes.encoders if kind.reads == "paths"]
     needy += [f"training.features: '{group}'" for group in groups if group in features.NEEDS_SYNTAX]
-    name = entry.spec.name
-    told = f"needs parses, and {entry.label} has none: python -m harness data annotate {name}, then in the grid "
-    return [f"{asked}: {told}{{name = '{name}', parses = 'stanza'}}" for asked in dict.fromkeys(needy)]
+    told = f"needs parses, and {entry.label} has none: python -m harness data annotate {entry.asked}"
+    return [f"{asked}: {told}, then parses = 'stanza' in its entry of the grid" for asked in dict.fromkeys(needy)]
 
 
 def _arms(

@@ -97,8 +97,8 @@ def test_what_needs_parses_names_the_command_that_makes_them(folder: Path) -> No
     with pytest.raises(GridError) as raised:
         made(folder, '["deptree-lstm", "mean"]', '[["lexical", "dependency"], ["pos"]]')
     told = (
-        "needs parses, and mine, split paper has none: python -m harness data annotate mine, then in the grid "
-        "{name = 'mine', parses = 'stanza'}"
+        "needs parses, and mine, split paper has none: python -m harness data annotate mine.jsonl, then "
+        "parses = 'stanza' in its entry of the grid"
     )
     assert list(raised.value.mistakes) == [
         f"grid 'g', encoders.deptree-lstm: {told}",
