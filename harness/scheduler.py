@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import statistics
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,25 +92,31 @@ def run(
         for spec in todo:
             finished(runner.execute(*arguments(spec)))
         return
-    for variable in THREAD_VARIABLES:
-        os.environ[variable] = "1"  # read by a worker's libraries when it starts
     waiting, suspects = deque(todo), deque[RunSpec]()
     while waiting or suspects:
         # Whose run killed a worker is not known while several are in hand; suspects therefore run one at a time.
         source, width = (suspects, 1) if suspects else (waiting, workers)
-        pool = ProcessPoolExecutor(
-            width, mp_context=multiprocessing.get_context("spawn"), initializer=runner.start_worker
-        )
-        try:
+        with processes(width) as pool:
             in_hand = _feed(pool, source, width, arguments, finished)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
         if width == 1 and in_hand:
             finished(_lost(in_hand[0], device, commit))
         else:
             suspects.extend(in_hand)
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[Executor]:
+    """Processes of one torch thread each, which end with the block, however it ends."""
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = "1"  # read by a worker's libraries when it starts
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=runner.start_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
 
 
 def _feed(

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from harness import runner, scheduler
+from harness import scheduler
 from harness.commands.data import request_of, source_of
 from harness.datasets import annotation, conllu_files
 from harness.datasets.parses import ParseSet, Tokens, attach, names
@@ -47,7 +44,7 @@ def annotate(asked: argparse.Namespace) -> int:
     parse_set = ParseSet.create(asked.home, asked.name, annotator.maker, annotator.files)
     workers = scheduler.default_workers() if asked.workers is None else asked.workers
     try:
-        with _pool(workers) as pool, _progress() as finished:
+        with scheduler.processes(workers) if workers else nullcontext() as pool, _progress() as finished:
             done = annotation.annotate(identifiers, parse_set, annotator, pool, finished)
     except KeyboardInterrupt:
         print(f"What is parsed is kept in {parse_set.folder}; the same command goes on with the rest.", file=sys.stderr)
@@ -122,24 +119,6 @@ def _where(parse_set: ParseSet, request: Request | None) -> str:
     fields = {"name": request.reader, "path": request.path, **dict(request.parameters), "parses": parse_set.name}
     entry = ", ".join(f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None)
     return f"{told} A grid uses them so: corpora = [{{{entry}}}]"
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[Executor | None]:
-    """Processes of one torch thread each, which end with the block, however it ends; None for no workers."""
-    if workers == 0:
-        yield None
-        return
-    for variable in scheduler.THREAD_VARIABLES:
-        os.environ[variable] = "1"  # read by a worker's libraries when it starts
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=runner.start_worker)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
 
 
 @contextmanager
