@@ -16,7 +16,8 @@ from harness.parameters import PAPER, parameter
 class VinyalsLSTM(nn.Module):
     """The LSTM of Vinyals et al. 2014 (Grammar as a Foreign Language, section 2.1): no biases, h = m * o without tanh.
 
-    Called and answering like ``nn.LSTM(batch_first=True)``: inputs (B, T, D) -> states (B, T, H) and (h, c), (1, B, H).
+    Called and answering like ``nn.LSTM(batch_first=True)``: inputs (B, T, D) and, where it is not 0, (h, c) to start
+    from, (1, B, H) each -> states (B, T, H) and (h, c).
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
@@ -25,8 +26,13 @@ class VinyalsLSTM(nn.Module):
         self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        hidden = memory = inputs.new_zeros(inputs.shape[0], self.hidden_size)
+    def forward(
+        self, inputs: Tensor, start: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        if start is None:
+            hidden = memory = inputs.new_zeros(inputs.shape[0], self.hidden_size)
+        else:
+            hidden, memory = start[0][0], start[1][0]
         states = []
         for projected in (inputs @ self.weight_ih.T).unbind(1):  # (B, 4H) a token
             gate_in, gate_forget, candidate, gate_out = (projected + hidden @ self.weight_hh.T).chunk(4, dim=1)
@@ -74,6 +80,11 @@ class LSTMEncoder(SequenceEncoder):
     def states(self, reading: Reading) -> Tensor:
         """The hidden vector after every token, (B, T, H); what stands after a reading's end is meaningless."""
         states: Tensor = self.lstm(reading.inputs())[0]
+        return states
+
+    def unroll(self, inputs: Tensor, start: Tensor) -> Tensor:
+        """The hidden vector after every input, (B, T, D) -> (B, T, H), from `start`, (B, H), with memory 0."""
+        states: Tensor = self.lstm(inputs, (start[None], torch.zeros_like(start)[None]))[0]
         return states
 
     def encode(self, reading: Reading) -> Tensor:

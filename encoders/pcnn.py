@@ -42,8 +42,9 @@ class PositionCNN(SequenceEncoder):
             "both", "readings that the classifier gets: both, or the forward one alone"
         )
 
-    offers = frozenset({Capability.VECTORS, Capability.ENCODE})
+    offers = frozenset({Capability.VECTORS, Capability.WEIGHTS, Capability.ENCODE})
     positions = True
+    learning_rate = 0.05
 
     def __init__(self, width: int, parameters: Parameters, generator: torch.Generator) -> None:
         super().__init__(width, parameters, generator)

@@ -1,4 +1,4 @@
-"""What scores over replicates say: means, deviations and intervals. Free of torch."""
+"""What scores over replicates say: means, deviations, intervals, and where variance comes from. Free of torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from harness.seeding import numpy_stream
@@ -32,28 +33,126 @@ class Summary:
     high: float
 
 
-def summarise(values: Sequence[float], confidence: float = 0.95) -> Summary:
+@dataclass(frozen=True)
+class Components:
+    """The variance of scores of S text samples, each with the same I initialisations, by source.
+
+    Two-way random-effects analysis of variance without replication: a score is the mean, an effect of its sample, an
+    effect of its initialisation and a rest, in which both's interaction is (Searle, Casella and McCulloch 1992,
+    chapter 4). `square_samples`, `square_initialisations` and `square_rest` are the mean squares, with S - 1, I - 1
+    and (S - 1)(I - 1) degrees of freedom.
+    """
+
+    samples: int
+    initialisations: int
+    mean: float
+    square_samples: float
+    square_initialisations: float
+    square_rest: float
+
+    @property
+    def sd_samples(self) -> float:
+        """The deviation between samples, by the method of moments; 0 where the estimate of its square is negative."""
+        return math.sqrt(max(0.0, (self.square_samples - self.square_rest) / self.initialisations))
+
+    @property
+    def sd_initialisations(self) -> float:
+        """The same between initialisations."""
+        return math.sqrt(max(0.0, (self.square_initialisations - self.square_rest) / self.samples))
+
+    @property
+    def sd_rest(self) -> float:
+        """The deviation that neither the sample nor the initialisation alone explains."""
+        return math.sqrt(self.square_rest)
+
+    @property
+    def negative(self) -> tuple[str, ...]:
+        """Those of "samples" and "initialisations" whose variance was estimated below 0."""
+        squares = {"samples": self.square_samples, "initialisations": self.square_initialisations}
+        return tuple(name for name, square in squares.items() if square < self.square_rest)
+
+    @property
+    def sd(self) -> float:
+        """The deviation of a single score of a new sample and a new initialisation; its square is unbiased."""
+        between_samples = (self.square_samples - self.square_rest) / self.initialisations
+        between_initialisations = (self.square_initialisations - self.square_rest) / self.samples
+        # not below 0, for S and I are at least 2, but for rounding
+        return math.sqrt(max(0.0, between_samples + between_initialisations + self.square_rest))
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Of the mean: Student's t with the degrees of freedom of Satterthwaite (1946).
+
+        The variance of the mean is (samples + initialisations - rest) / (S I) in mean squares. A source that does not
+        exceed the rest is taken for none: the mean squares of the others alone stand there then.
+        """
+        samples, initialisations = self.samples, self.initialisations
+        squares = [(self.square_samples, samples - 1), (self.square_initialisations, initialisations - 1)]
+        terms = [(square, freedom) for square, freedom in squares if square > self.square_rest]
+        if len(terms) != 1:
+            sign = -1 if terms else 1
+            terms.append((sign * self.square_rest, (samples - 1) * (initialisations - 1)))
+        variance = sum(square for square, _ in terms)
+        if variance == 0:
+            return self.mean, self.mean
+        degrees = variance**2 / sum(square**2 / freedom for square, freedom in terms)
+        error = math.sqrt(variance / (samples * initialisations))
+        low, high = stats.t.interval(confidence, df=degrees, loc=self.mean, scale=error)
+        return float(low), float(high)
+
+
+def components(values: Sequence[float], initialisations: int) -> Components:
+    """Where the variance of the scores of crossed replicates comes from.
+
+    Replicate r has sample r // `initialisations` and initialisation r % `initialisations`. Fewer than two samples or
+    initialisations, a sample without all of them, or a value that is not finite is a ValueError.
+    """
+    samples, over = divmod(len(values), initialisations)
+    if samples < 2 or initialisations < 2 or over:
+        raise ValueError(
+            f"values must be of at least 2 samples with {max(2, initialisations)} initialisations each, but got "
+            f"{len(values)} with {initialisations}"
+        )
+    table = _finite(values).reshape(samples, initialisations)
+    mean = float(table.mean())
+    row, column = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
+    rest = table - row - column + mean
+    squares = (
+        initialisations * float(np.sum((row - mean) ** 2)) / (samples - 1),
+        samples * float(np.sum((column - mean) ** 2)) / (initialisations - 1),
+        float(np.sum(rest**2)) / ((samples - 1) * (initialisations - 1)),
+    )
+    between, among, left = (0.0 if square < ROUNDING**2 else square for square in squares)
+    return Components(samples, initialisations, mean, between, among, left)
+
+
+def summarise(values: Sequence[float], confidence: float = 0.95, crossed: int | None = None) -> Summary:
     """Summarise scores of replicates: Student's t interval up to n = 20, a seeded BCa bootstrap beyond.
 
     The order of the values has no influence, to the bit. Values that are equal, or differ by `ROUNDING` alone, have
     an interval of width zero. No values, or one that is not finite, is a ValueError.
+
+    Scores of crossed replicates are not independent: an interval as of n values would hold the mean in 58 to 73 of
+    100 cases for 95 where samples and initialisations matter (S = I = 5). `crossed` is the number of initialisations,
+    the values are in the order of `components`, and `sd` and the interval are those of `Components`, which holds the
+    mean in 94 to 99 of 100.
 
     >>> summarise([0.5])
     Summary(n=1, mean=0.5, sd=nan, low=nan, high=nan)
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, but got {confidence}")
-    sample = np.sort(np.asarray(values, dtype=np.float64))
+    sample = np.sort(_finite(values))
     n = len(sample)
     if n == 0:
         raise ValueError("there must be at least 1 value to summarise, but got 0")
-    if not np.all(np.isfinite(sample)):
-        raise ValueError(f"values must be finite, but got {list(values)}")
     if n == 1:
         return Summary(1, float(sample[0]), math.nan, math.nan, math.nan)
     if sample[-1] - sample[0] < ROUNDING:
         same = float(sample[0])  # not the mean, which rounds; and BCa would divide by the deviation
         return Summary(n, same, 0.0, same, same)
+    if crossed is not None:
+        parts = components(values, crossed)
+        return Summary(n, parts.mean, parts.sd, *parts.interval(confidence))
     mean, sd = float(np.mean(sample)), float(np.std(sample, ddof=1))
     if n <= LARGEST_T:
         low, high = stats.t.interval(confidence, df=n - 1, loc=mean, scale=sd / math.sqrt(n))
@@ -62,3 +161,10 @@ def summarise(values: Sequence[float], confidence: float = 0.95) -> Summary:
             (sample,), np.mean, vectorized=True, confidence_level=confidence, rng=numpy_stream("interval")
         ).confidence_interval  # BCa of 9,999 resamples, scipy's defaults
     return Summary(n, mean, sd, float(low), float(high))
+
+
+def _finite(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    sample = np.asarray(values, dtype=np.float64)
+    if not np.all(np.isfinite(sample)):
+        raise ValueError(f"values must be finite, but got {list(values)}")
+    return sample

@@ -45,7 +45,7 @@ class Inputs:
         self._second = None
         if _has_paths(prepared):
             self._second = tensors["tokens_2"].to(device), tensors["tokens_2.start"].to(device)
-        self._vectors = torch.cat([tensors["words"], entity_vectors]).to(device)
+        self.vectors = torch.cat([tensors["words"], entity_vectors]).to(device)
         self._positions = positions
         self._device = device
 
@@ -84,7 +84,7 @@ class Inputs:
     def _reading(self, tokens: Tensor, inside: Tensor, rows: Tensor, lengths: Tensor) -> Reading:
         """The tokens at `rows` where there is one, (B, T)."""
         found = tokens[torch.where(inside, rows, 0)]
-        return Reading(torch.where(inside, found, 0).long(), lengths, self._vectors)
+        return Reading(torch.where(inside, found, 0).long(), lengths, self.vectors)
 
 
 def _bounds(start: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:

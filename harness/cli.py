@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.arguments import add_data, add_grid, add_home, add_mlflow, add_results, count, count_or_none, port
 from harness.errors import GridError, HarnessError
 
 Verbs = Any  # argparse keeps the type of what add_subparsers returns to itself
@@ -52,7 +53,16 @@ EXAMPLES = {
   python -m harness data annotate kbp37 --stanza-dir ~/stanza_resources
   python -m harness data annotate sentences.txt.gz --conllu parses.conllu
   python -m harness data import-parses kbp37 train.conllu.gz dev.conllu.gz test.conllu.gz
-  python -m harness data export-parses kbp37 --out kbp37.conllu --parses stanza""",
+  python -m harness data export-parses kbp37 --out kbp37.conllu --parses stanza
+  python -m harness data convert wikipedia-links --to linked-jsonl
+  python -m harness data train-vectors wikipedia-links --size 200 --coverage kbp37""",
+    "artifacts": """
+  python -m harness artifacts list --kind pretrained
+  python -m harness artifacts verify
+  python -m harness artifacts prune --unused-for 60 --dry-run""",
+    "reconstruct": """
+  python -m harness reconstruct --grid objectives --encoder bilstm --strategy seq-unshared --replicates 1
+  python -m harness reconstruct --grid objectives --n 20 --no-held-out""",
     "sync": """
   python -m harness sync --grid kbp37
   python -m harness sync --grid kbp37 --mlflow-uri http://127.0.0.1:5000""",
@@ -101,30 +111,21 @@ def _parser() -> argparse.ArgumentParser:
         ("plan", "tell what would run, what is done, what is refused and why, and the time it would take"),
     ):
         made = _verb(verbs, name, line)
-        _home(made)
-        made.add_argument(
-            "--grid", nargs="?", const="default", metavar="NAME|FILE", help="a grid that comes with it, or a TOML file"
-        )
-        for axis in ("corpus", "encoder", "strategy"):
-            made.add_argument(f"--{axis}", nargs="+", metavar="NAME", help="only these; without --grid: what to run")
-        made.add_argument("--size", nargs="+", metavar="N", help="only these training sizes: a count, S1 to S10, full")
-        made.add_argument("--replicates", type=_count, metavar="N", help="only the first N replicates")
-        made.add_argument("--cell", nargs="+", metavar="KEY", help="only the cells whose keys begin so")
-        made.add_argument("--vectors", metavar="FILE", help="word vectors, where no grid names them (default: own)")
+        add_home(made)
+        _add_selection(made)
         made.add_argument(
             "--rerun",
             choices=("missing", "failed", "stale", "all"),
             default="missing",
             help="what to run besides the runs without a record: nothing (default), the failed, the stale, all",
         )
-        made.add_argument("--strict", action="store_true", help="an example of a corpus that can't be used is an error")
         made.add_argument(
-            "--workers", type=_count_or_none, metavar="N", help="processes; 0: in this one (default: cores)"
+            "--workers", type=count_or_none, metavar="N", help="processes; 0: in this one (default: cores)"
         )
         if name == "run":
             made.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
-            _results(made)
-            _mlflow(made)
+            add_results(made)
+            add_mlflow(made)
             made.add_argument("--no-mlflow", action="store_true", help="write no MLflow; `sync` catches up")
 
     listing = _verb(verbs, "list", "list the plugins and grids, importing none")
@@ -132,9 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--check", action="store_true", help="import each and say whether it works")
 
     board = _verb(verbs, "leaderboard", "print a grid's table")
-    _home(board)
-    _results(board)
-    _grid(board)
+    add_home(board)
+    add_results(board)
+    add_grid(board)
     board.add_argument("--format", choices=("md", "csv", "json", "latex"), default="md", help="(default: md)")
     board.add_argument("--metric", metavar="NAME", help="another metric than the corpus's headline")
 
@@ -145,85 +146,81 @@ def _parser() -> argparse.ArgumentParser:
     shown = which.add_parser("show", help="one record, whole")
     shown.add_argument("key", help="the beginning of its key")
     imported = which.add_parser("import", help="restore the records of a results folder")
-    _results(listed)
+    add_results(listed)
     imported.add_argument("folder", type=Path, help="such as results/kbp37")
     for name, part in (("list", listed), ("show", shown), ("import", imported)):
-        _home(part)
+        add_home(part)
         part.set_defaults(verb=f"records {name}")
 
-    _data(_verb(verbs, "data", "list, fetch, check, show, convert or parse corpora"))
+    add_data(_verb(verbs, "data", "list, fetch, check, show, convert or parse corpora and texts"))
+
+    _add_artifacts(_verb(verbs, "artifacts", "list, verify or remove what was made once and is kept"))
+
+    said = _verb(
+        verbs, "reconstruct", "show what the decoders of pre-trained encoders say, and how much of it is right"
+    )
+    add_home(said)
+    _add_selection(said)
+    said.add_argument("--n", type=count, default=5, metavar="N", help="mentions of the text to show (default: 5)")
+    told = "mentions that pre-training held out, or those that it learned from (default: held out)"
+    said.add_argument("--held-out", action=argparse.BooleanOptionalAction, default=True, help=told)
 
     sync = _verb(verbs, "sync", "bring MLflow up to date with the records")
-    _home(sync)
-    _results(sync)
-    _grid(sync)
-    _mlflow(sync)
+    add_home(sync)
+    add_results(sync)
+    add_grid(sync)
+    add_mlflow(sync)
 
     ui = _verb(verbs, "ui", "start the MLflow UI on the loopback address")
-    _home(ui)
-    _mlflow(ui)
-    ui.add_argument("--port", type=_port, default=5000, help="(default: 5000)")
+    add_home(ui)
+    add_mlflow(ui)
+    ui.add_argument("--port", type=port, default=5000, help="(default: 5000)")
 
     doctor = _verb(verbs, "doctor", "tell versions, device, store and data found")
-    _home(doctor)
-    _mlflow(doctor)
+    add_home(doctor)
+    add_mlflow(doctor)
     return parser
 
 
-def _data(parser: argparse.ArgumentParser) -> None:
-    """The verbs of `data`."""
-    metavar = "list|fetch|check|show|convert|annotate|import-parses|export-parses"
-    which = parser.add_subparsers(metavar=metavar, required=True)
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """Which runs: a grid and what narrows it, or flags alone."""
+    grid_help = "a grid that comes with it, or a TOML file"
+    parser.add_argument("--grid", nargs="?", const="default", metavar="NAME|FILE", help=grid_help)
+    for axis in ("corpus", "encoder", "strategy"):
+        parser.add_argument(f"--{axis}", nargs="+", metavar="NAME", help="only these; without --grid: what to run")
+    text = "only the runs that read these texts; without --grid: what strategies read"
+    parser.add_argument("--text", nargs="+", metavar="NAME|PATH", help=text)
+    parser.add_argument("--size", nargs="+", metavar="N", help="only these training sizes: a count, S1 to S10, full")
+    parser.add_argument("--replicates", type=count, metavar="N", help="only the first N replicates")
+    parser.add_argument("--cell", nargs="+", metavar="KEY", help="only the cells whose keys begin so")
+    parser.add_argument("--vectors", metavar="FILE", help="word vectors, where no grid names them (default: own)")
+    parser.add_argument("--strict", action="store_true", help="an example of a corpus that can't be used is an error")
+
+
+def _add_artifacts(parser: argparse.ArgumentParser) -> None:
+    """The verbs of `artifacts`."""
+    which = parser.add_subparsers(metavar="list|verify|prune", required=True)
     lines = {
-        "list": "every corpus that is known, and whether it is here",
-        "fetch": "download a corpus's files; each is checked, and a broken download goes on where it stopped",
-        "check": "all that is wrong with a corpus, by reason, with file and line; and what it holds",
-        "show": "some mentions as the encoders read them",
-        "convert": "write a corpus in another format, and read it back",
-        "annotate": "parse a corpus's sentences with Stanza; killed, it goes on where it stopped",
-        "import-parses": "bring in parses of a corpus's sentences that were made elsewhere, in CoNLL-U",
-        "export-parses": "write the parses of a corpus's sentences as CoNLL-U",
+        "list": "a line each, checkpoints of killed pre-trainings too, and their sum",
+        "verify": "read every artifact and compare it with its SHA-256; 1 where one is damaged",
+        "prune": "remove what was not used for long, and what was half written; a run makes again what it needs, so "
+        "that nothing is lost but time. Not while something runs",
     }
     made = {name: which.add_parser(name, help=line, description=f"{line}.") for name, line in lines.items()}
     for name, part in made.items():
-        _home(part)
-        part.set_defaults(verb=f"data {name}")
-        if name not in ("list", "fetch"):
-            part.add_argument("corpus", metavar="NAME|PATH", help="a corpus's name, or a file or folder of your own")
-            part.add_argument("--reader", metavar="NAME", help="the format of PATH (default: recognised by its files)")
-            part.add_argument(
-                "--parameter", action="append", type=_parameter, metavar="KEY=VALUE", help="a parameter of the reader"
-            )
-            part.add_argument("--strict", action="store_true", help="an example that can't be used is an error")
-    made["fetch"].add_argument("name", metavar="NAME")
-    made["fetch"].add_argument("--to", type=Path, metavar="DIR", help="the data folder (default: the home's data)")
-    made["check"].add_argument("--all", action="store_true", help="every fault, and not the first of each kind")
-    made["check"].add_argument("--format", choices=("text", "json"), default="text", help="(default: text)")
-    made["show"].add_argument("--n", type=_count, default=5, metavar="N", help="mentions (default: 5)")
-    made["show"].add_argument("--part", choices=("train", "dev", "test"), help="only of this published part")
-    made["convert"].add_argument("--to", required=True, metavar="FORMAT", help="such as jsonl")
-    made["convert"].add_argument("--out", type=Path, metavar="DIR", help="(default: NAME-FORMAT in the home's data)")
-    for name, default in (("annotate", "stanza"), ("import-parses", "imported")):
-        made[name].add_argument(
-            "--name", default=default, metavar="SET", help=f"the set of parses (default: {default})"
-        )
-    annotate = made["annotate"]
-    annotate.epilog = (
-        "NAME|PATH may be a text too, a .txt file, packed or not: one sentence a line, tokens between blanks"
+        add_home(part)
+        part.set_defaults(verb=f"artifacts {name}")
+        if name != "verify":
+            part.add_argument("--kind", metavar="KIND", help="only these, such as pretrained")
+    remove = "remove the damaged ones now; without it they are made again when next needed"
+    made["verify"].add_argument("--remove", action="store_true", help=remove)
+    prune = made["prune"]
+    prune.add_argument(
+        "--unused-for", type=count_or_none, default=30, metavar="DAYS", help="that long or longer (default: 30)"
     )
-    annotate.add_argument(
-        "--stanza-dir",
-        type=Path,
-        metavar="DIR",
-        help="models (default: HARNESS_STANZA_DIR, else what Stanza downloads)",
-    )
-    annotate.add_argument(
-        "--workers", type=_count_or_none, metavar="N", help="processes; 0: in this one (default: cores)"
-    )
-    annotate.add_argument("--conllu", type=Path, metavar="FILE", help="write the parses there too")
-    made["import-parses"].add_argument("files", nargs="+", type=Path, metavar="FILE", help="CoNLL-U, packed or not")
-    made["export-parses"].add_argument("--out", type=Path, required=True, metavar="FILE", help="such as mine.conllu")
-    made["export-parses"].add_argument("--parses", metavar="SET", help="a set of parses (default: the corpus's own)")
+    checkpoints = "also the checkpoints of killed pre-trainings that are as old; those start anew"
+    prune.add_argument("--unfinished", action="store_true", help=checkpoints)
+    prune.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
 
 
 def _verb(verbs: Verbs, name: str, line: str) -> argparse.ArgumentParser:
@@ -237,47 +234,6 @@ def _verb(verbs: Verbs, name: str, line: str) -> argparse.ArgumentParser:
     )
     parser.set_defaults(verb=name)
     return parser
-
-
-def _home(parser: argparse.ArgumentParser) -> None:
-    default = Path(os.environ.get("HARNESS_HOME") or ".harness")
-    told = "caches, records, mlflow.db (default: HARNESS_HOME, else .harness)"
-    parser.add_argument("--home", type=Path, default=default, metavar="DIR", help=told)
-
-
-def _results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
-
-
-def _grid(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--grid", nargs="?", const="default", default="default", metavar="NAME")
-
-
-def _mlflow(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mlflow-uri", metavar="URI", help="tracking store (default: SQLite in the home folder)")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a count of at least 1, found '{text}'")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if _count(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a port up to 65535, found {text}")
-    return int(text)
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    key, sign, value = text.partition("=")
-    if not sign or not key:
-        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found '{text}'")
-    return key, value
-
-
-def _count_or_none(text: str) -> int:
-    return 0 if text == "0" else _count(text)
 
 
 def _carry_out(asked: argparse.Namespace) -> int:
@@ -313,6 +269,16 @@ def _carry_out(asked: argparse.Namespace) -> int:
             from harness.commands.parses import import_parses as verb
         case "data export-parses":
             from harness.commands.parses import export_parses as verb
+        case "data train-vectors":
+            from harness.commands.data import train_vectors as verb
+        case "artifacts list":
+            from harness.commands.artifacts import listed as verb
+        case "artifacts verify":
+            from harness.commands.artifacts import verify as verb
+        case "artifacts prune":
+            from harness.commands.artifacts import prune as verb
+        case "reconstruct":
+            from harness.commands.reconstruct import reconstruct as verb
         case "sync":
             from harness.commands.track import sync as verb
         case "ui":

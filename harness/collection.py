@@ -1,4 +1,5 @@
-"""From the examples of files to a Corpus: what can't be used is left out by reason, with its place, and never lost.
+"""From the examples of files to a Corpus or a text: what can't be used is left out by reason, with its place, and
+never lost.
 
 A reader walks over its files and hands each example to a `Collection`::
 
@@ -9,6 +10,8 @@ A reader walks over its files and hands each example to a `Collection`::
             ...
             collection.add(RelationMention(...))
     return collection.corpus()
+
+A reader of text does the same with a `TextCollection` and yields what `sentence` makes of each.
 """
 
 from __future__ import annotations
@@ -20,13 +23,28 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-from harness.contracts import About, Corpus, Fault, LinkedMention, Parse, Part, Place, RelationMention, Span
+from harness.contracts import (
+    About,
+    Corpus,
+    Fault,
+    LinkedMention,
+    LinkedSentence,
+    Parse,
+    Part,
+    Place,
+    RelationMention,
+    Span,
+    TextNotes,
+)
 from harness.fields import UnusableError, shown
 
 Example = tuple[tuple[str, ...], Span, Span, str | None]
 """What makes an example another one: tokens, spans, and which of them is the subject."""
 
 PARTS: dict[str, Part] = {part: part for part in get_args(Part)}
+FAULTS_KEPT = 1000
+"""Faults of a text whose places are kept, of each reason; all are counted."""
+
 ORDER: dict[Part, int] = {part: at for at, part in enumerate(get_args(Part))}
 
 
@@ -138,6 +156,60 @@ class Collection:
             else:
                 self.remark("a further mention that is not used, for it is not apart from all others in the sentence")
         return tuple(others)
+
+
+class TextCollection:
+    """Gathers what is told of a text in `notes`, while its sentences are handed on one by one."""
+
+    def __init__(self, notes: TextNotes) -> None:
+        self.notes = notes
+        self._kept: Counter[str] = Counter()
+
+    @contextmanager
+    def example(self, place: Place) -> Iterator[None]:
+        """The example at `place`: an UnusableError within leaves it out."""
+        try:
+            yield
+        except UnusableError as error:
+            self.leave_out(place, error)
+
+    def leave_out(self, place: Place, error: UnusableError) -> None:
+        """Count an example that can't be used."""
+        self.notes.left_out[error.reason] += 1
+        self._kept[error.reason] += 1
+        if self._kept[error.reason] <= FAULTS_KEPT:
+            self.notes.faults.append(Fault(place, error.reason, error.found))
+
+    def pass_over(self, reason: str) -> None:
+        """Count an example that could be used and is not wanted; it is no fault."""
+        self.notes.left_out[reason] += 1
+
+    @staticmethod
+    def sentence(
+        identifier: str, tokens: Sequence[str], mentions: Sequence[LinkedMention], parse: Parse | None = None
+    ) -> LinkedSentence:
+        """The sentence with its mentions in text order, or UnusableError where one is no mention of it.
+
+        Of mentions that overlap the earlier one stays, of two that begin together the longer one.
+        """
+        tokens = tuple(tokens)
+        if not tokens:
+            raise UnusableError("a sentence without tokens")
+        if not all(tokens):
+            raise UnusableError("an empty token", f"token {tokens.index('')} of {len(tokens)}")
+        if half := _half_pair((identifier, *tokens, *(mention.entity for mention in mentions))):
+            raise UnusableError("half a pair of surrogates, which is no text", half)
+        kept: list[LinkedMention] = []
+        for mention in sorted(mentions, key=lambda one: (one.start, -one.end)):
+            if fault := _span_fault(Span(mention.start, mention.end), tokens):
+                raise UnusableError(fault, f"{shown((mention.start, mention.end))} of {len(tokens)} tokens")
+            if not mention.entity.strip():
+                raise UnusableError("a mention without an entity", f"{shown((mention.start, mention.end))}")
+            if not kept or mention.start >= kept[-1].end:
+                kept.append(mention)
+        if parse is not None and (fault := tree_fault(parse, len(tokens))):
+            raise UnusableError("a parse that can't be used", fault)
+        return LinkedSentence(identifier, tokens, tuple(kept), parse)
 
 
 def _again(mention: RelationMention, kept: RelationMention) -> UnusableError:

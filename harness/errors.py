@@ -26,6 +26,10 @@ class PluginError(HarnessError):
     """A plugin is unknown, defined twice, or broken."""
 
 
+class DivergedError(HarnessError):
+    """A loss is no longer a number."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Say that `name` is not one of `known`, with the nearest valid name where one is near.
 

@@ -18,7 +18,9 @@ from harness.corpus_entry import CorpusEntry, corpus_entry
 from harness.datasets.splits import size_of
 from harness.datasets.vectors import VectorSource, locate
 from harness.errors import DataError, GridError
-from harness.specs import PluginSpec, RunSpec, VectorsSpec
+from harness.pretraining import Pretraining
+from harness.specs import PluginSpec, RunSpec, TextSpec, VectorsSpec
+from harness.text_entry import TextEntry, for_reading, text_entry
 from harness.variants import default_groups, name_variants
 
 GRID_FORMAT = 1
@@ -32,10 +34,16 @@ class ResolvedGrid:
     runs: dict[str, RunSpec]
     corpora: dict[str, CorpusEntry]
     vectors: dict[str, VectorSource]
+    texts: dict[str, TextEntry]
 
     def corpus_of(self, spec: RunSpec) -> CorpusEntry:
         """The corpus of a run."""
         return self.corpora[str(spec.corpus)]
+
+    def text_of(self, spec: RunSpec) -> TextEntry:
+        """The text of a run that has one."""
+        assert spec.text is not None
+        return self.texts[str(spec.text)]
 
 
 def resolve(name: str, text: str, home: Path, strict: bool = False) -> ResolvedGrid:
@@ -70,6 +78,7 @@ def resolve(name: str, text: str, home: Path, strict: bool = False) -> ResolvedG
     sizes = [_sizes(axes.sizes, entry, mistakes) for entry in entries]
     for entry in entries:
         mistakes += _without_syntax(axes, entry)
+    texts = _texts(axes, home, strict, mistakes)
     if mistakes:
         raise GridError([f"grid '{name}', {mistake}" for mistake in dict.fromkeys(mistakes)])
 
@@ -77,8 +86,8 @@ def resolve(name: str, text: str, home: Path, strict: bool = False) -> ResolvedG
     runs: dict[str, RunSpec] = {}
     cells: dict[str, dict[str, Any]] = {}
     for at, entry in enumerate(entries):
-        for arm in _arms(axes, entry, {v: s for (a, v), s in sources.items() if a == at}, refusals):
-            for size, replicate in itertools.product(sizes[at], range(axes.replicates)):
+        for arm in _arms(axes, entry, {v: s for (a, v), s in sources.items() if a == at}, texts, refusals):
+            for size, replicate in itertools.product(sizes[at], range(_replicates(axes, arm))):
                 spec = dataclasses.replace(arm, size=size, replicate=replicate)
                 runs.setdefault(spec.key, spec)
                 cell = cells.setdefault(spec.cell, _cell(spec, at))
@@ -92,11 +101,14 @@ def resolve(name: str, text: str, home: Path, strict: bool = False) -> ResolvedG
         "replicates": axes.replicates,
         "source": text,
         "corpora": [entry.described() for entry in entries],
+        "texts": [entry.described() for entry in texts],
+        "crossed": dataclasses.asdict(axes.crossed) if axes.crossed else None,
         "cells": list(cells.values()),
         "refusals": [dict(pairs) for pairs in dict.fromkeys(tuple(refusal.items()) for refusal in refusals)],
     }
     loaders = {source.digest: source for source in sources.values()}
-    return ResolvedGrid(resolved, runs, {str(entry.spec): entry for entry in entries}, loaders)
+    by_text = {str(for_reading(entry.spec, kind.reads)): entry for entry in texts for _, kind, _ in axes.encoders}
+    return ResolvedGrid(resolved, runs, {str(entry.spec): entry for entry in entries}, loaders, by_text)
 
 
 def _sizes(written: Sequence[int | str], entry: CorpusEntry, mistakes: list[str]) -> list[int]:
@@ -107,6 +119,46 @@ def _sizes(written: Sequence[int | str], entry: CorpusEntry, mistakes: list[str]
         except ValueError as error:
             mistakes.append(f"sizes, with {entry.label}: {error}")
     return sorted(found)
+
+
+def _texts(axes: Axes, home: Path, strict: bool, mistakes: list[str]) -> list[TextEntry]:
+    """The texts of the grid, where a strategy reads any; what is asked of them and they lack is a mistake."""
+    reading = [name for name, kind, _ in axes.strategies if kind.text != "unread"]
+    needy = [name for name, kind, _ in axes.strategies if kind.text == "required"]
+    if needy and not axes.texts and not any(mistake.startswith("texts") for mistake in mistakes):
+        mistakes.append(
+            f"strategies.{needy[0]}: reads unlabelled text, and none is named; add --text NAME or --text PATH, or in a "
+            "grid's file texts = [{name = 'READER', path = 'mytext'}]; see python -m harness list corpora"
+        )
+    if axes.texts and not reading and axes.strategies:
+        mistakes.append("texts: expected none, for no strategy of the grid reads unlabelled text; leave the key out")
+        return []
+    samples = 1
+    if axes.crossed is not None:
+        samples = axes.crossed.samples
+    elif "sample" in axes.vary:
+        samples = axes.replicates
+    read = (text_entry(asked, home, samples, strict, mistakes) for asked in axes.texts)
+    entries = list({str(entry.spec): entry for entry in read if entry}.values())
+    called = Counter(name for name, _ in {(entry.spec.name, entry.spec.digest) for entry in entries})
+    mistakes += [
+        f"texts: two of other content are both called '{name}'; call one of them otherwise, as = '...'"
+        for name, count in called.items()
+        if count > 1
+    ]
+    paths = [name for name, kind, _ in axes.encoders if kind.reads == "paths"]
+    mistakes += [
+        f"encoders.{name}: needs parses of the text {entry.spec.name}, and it has none: python -m harness data "
+        f"annotate {entry.asked}, then parses = 'stanza' in its entry under texts"
+        for name, entry in itertools.product(paths, entries)
+        if needy and entry.source is not None and entry.spec.parses is None
+    ]
+    return entries
+
+
+def _replicates(axes: Axes, arm: RunSpec) -> int:
+    """The replicates of an arm; where they are crossed and it reads no text, one text sample's."""
+    return axes.replicates if axes.crossed is None or arm.text else axes.crossed.initialisations
 
 
 def _without_syntax(axes: Axes, entry: CorpusEntry) -> list[str]:
@@ -123,7 +175,11 @@ def _without_syntax(axes: Axes, entry: CorpusEntry) -> list[str]:
 
 
 def _arms(
-    axes: Axes, entry: CorpusEntry, sources: Mapping[str, VectorSource], refusals: list[dict[str, str]]
+    axes: Axes,
+    entry: CorpusEntry,
+    sources: Mapping[str, VectorSource],
+    texts: Sequence[TextEntry],
+    refusals: list[dict[str, str]],
 ) -> Iterator[RunSpec]:
     """A spec, its size and replicate still open, for every meaningful combination; the others join `refusals`."""
     for (encoder, kind, parameters), (strategy, plan, settings), training in itertools.product(
@@ -147,20 +203,25 @@ def _arms(
             features=tuple(group for group in features.GROUPS if group in groups),
             standardise=standardise if reads_vectors else None,
         )
-        for name, options in axes.vectors if reads_vectors else [(None, None)]:
+        if isinstance(settings, Pretraining) and settings.learning_rate is None:
+            settings = dataclasses.replace(settings, learning_rate=kind.learning_rate)
+        read = [for_reading(text.spec, kind.reads) for text in texts if reads_vectors and plan.text != "unread"]
+        asked: list[TextSpec | None] = list({str(one): one for one in read}.values()) or [None]
+        for (name, options), text in itertools.product(axes.vectors if reads_vectors else [(None, None)], asked):
             vectors = None
             if name is not None and options is not None:
                 vectors = VectorsSpec(sources[name].name, sources[name].digest, options.unknown)
             yield RunSpec(
                 corpus=entry.spec,
                 vectors=vectors,
-                text=None,
+                text=text,
                 encoder=PluginSpec(encoder, dataclasses.asdict(parameters)),
                 strategy=PluginSpec(strategy, dataclasses.asdict(settings)),
                 training=resolved,
                 size=0,
                 replicate=0,
                 vary=axes.vary,
+                crossed=axes.crossed.initialisations if axes.crossed else None,
             )
 
 
@@ -181,7 +242,7 @@ def _cell(spec: RunSpec, corpus: int) -> dict[str, Any]:
         "corpus": corpus,
         "encoder": spec.encoder.name,
         "strategy": spec.strategy.name,
-        "text": None,
+        "text": spec.text.label if spec.text else None,
         "variant": "",
         "size": spec.size,
         "keys": [],

@@ -19,8 +19,9 @@ from harness.errors import HarnessError
 from harness.specs import RunSpec
 
 NUMERIC_ROOMS = (
-    "batching", "chunks", "contracts/corpora", "contracts/learning", "directions", "features", "readings", "runner",
-    "scoring", "seeding", "specs", "syntax", "training", "vocabulary", "datasets/prepared", "datasets/splits",
+    "batching", "chunks", "contracts/corpora", "contracts/learning", "directions", "features", "pretraining",
+    "readings", "runner", "scoring", "seeding", "specs", "stages", "syntax", "training", "vocabulary",
+    "datasets/linking", "datasets/prepared", "datasets/selections", "datasets/splits", "datasets/unlabelled",
 )  # fmt: skip
 """The modules of the harness on which scores depend; a change in another one makes no record stale."""
 
@@ -71,7 +72,12 @@ def plugin_digest(kind: str, name: str) -> str:
         file = registry.source_file(kind, name)
     except HarnessError:
         return "gone"
-    return code_digest(*_with_siblings(file)) if file else "none"
+    return code_with_siblings(file) if file else "none"
+
+
+def code_with_siblings(file: Path) -> str:
+    """Digest of a file and of the underscore siblings that it imports, theirs included."""
+    return code_digest(*_with_siblings(file))
 
 
 def code_digest(*files: Path) -> str:

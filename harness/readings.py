@@ -7,9 +7,10 @@ rows, `data show` prints them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
-from harness.contracts import RelationMention
+from harness.contracts import LinkedSentence, RelationMention, Span
 from harness.syntax import tree_path
 from harness.vocabulary import canonical_name
 
@@ -86,6 +87,44 @@ def _holders(mention: RelationMention) -> dict[int, Token]:
         if holders.keys().isdisjoint(range(start, end)):
             holders.update(dict.fromkeys(range(start, end), _entity(mention, start, end, identifier)))
     return holders
+
+
+def retokenised(sentence: LinkedSentence) -> Iterator[Token]:
+    """A sentence whose every entity mention is one token."""
+    at = 0
+    for mention in sentence.mentions:
+        yield from (Token((word,)) for word in sentence.tokens[at : mention.start])
+        yield Token(sentence.tokens[mention.start : mention.end], mention.entity)
+        at = mention.end
+    yield from (Token((word,)) for word in sentence.tokens[at:])
+
+
+def pairs(sentence: LinkedSentence, distance: int) -> Iterator[RelationMention]:
+    """The unlabelled relation mentions of a sentence: all pairs of its mentions, in text order, with at most `distance`
+    tokens between them, each mention between counting as one.
+    """
+    mentions = sentence.mentions
+    place, at, before = [], 0, 0  # of each mention, its place in the retokenised sentence
+    for mention in mentions:
+        at += mention.start - before
+        place.append(at)
+        at, before = at + 1, mention.end
+    for one, two in combinations(range(len(mentions)), 2):
+        if place[two] - place[one] - 1 > distance:
+            continue
+        first, second = mentions[one], mentions[two]
+        yield RelationMention(
+            identifier=sentence.identifier,
+            tokens=sentence.tokens,
+            first=Span(first.start, first.end),
+            second=Span(second.start, second.end),
+            label="",
+            part="train",
+            first_entity=first.entity,
+            second_entity=second.entity,
+            others=tuple(mention for at, mention in enumerate(mentions) if at not in (one, two)),
+            parse=sentence.parse,
+        )
 
 
 def entities(mention: RelationMention) -> tuple[str, str]:

@@ -34,7 +34,7 @@ class Kind:
 KINDS = {
     "encoder": Kind("encoder", "encoders", "harness.encoders", "Encoder"),
     "strategy": Kind("strategy", "strategies", "harness.strategies", "Strategy"),
-    "corpus": Kind("corpus", "benchmarks.corpora", "harness.corpora", "CorpusReader"),
+    "corpus": Kind("corpus", "benchmarks.corpora", "harness.corpora", "Reader"),
 }
 
 

@@ -17,18 +17,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness import provenance, registry, scoring
+from harness import provenance, scoring, stages
 from harness.artifacts import Artifact, ArtifactStore
 from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
-from harness.contracts import Encoder, Strategy, UnlabelledTarget
-from harness.datasets.prepared import Reads, inputs_key, mentions_key
+from harness.datasets.prepared import inputs_key, mentions_key
 from harness.datasets.splits import TIES, Split, split, subset
+from harness.datasets.unlabelled import links_key, sentences_key
 from harness.directions import Outputs, outputs
 from harness.errors import HarnessError
-from harness.parameters import read
 from harness.records import RECORD_FORMAT
 from harness.seeding import numpy_stream, torch_stream
-from harness.specs import CorpusSpec, PluginSpec, RunSpec
+from harness.specs import CorpusSpec, RunSpec
 from harness.training import Examples, FineTuning, Model
 
 
@@ -97,14 +96,16 @@ def _train_and_score(
 
     train, dev, test = examples(chosen), examples(dev_indices), examples(labelled.split.test)
     replicate = spec.stream("initialisation")
-    encoder = _make(spec.encoder, "encoder", prepared, torch_stream("initialisation", replicate, "encoder"))
-    strategy: Strategy = _plugin(spec.strategy, "strategy")
-    inputs = None
+    width = prepared.tensors["words"].shape[1] if prepared else 0
+    encoder = stages.make_encoder(spec.encoder, width, replicate)
+    inputs = pretrained = None
     if prepared is not None:
-        made = strategy.prepare(
-            unlabelled_target(prepared), encoder, torch_stream("initialisation", replicate, "strategy")
-        )
-        inputs = Inputs(prepared, made.entity_vectors, device, encoder.positions)
+        vectors = stages.entity_vectors(spec, prepared, store)
+        inputs = Inputs(prepared, vectors, device, encoder.positions)
+        pretrained = stages.pretrained(spec, store, device)
+        if pretrained is not None:
+            stages.load_encoder(encoder, pretrained)
+        encoder.requires_grad_(stages.make_strategy(spec.strategy).trainable)
     groups = spec.training.features if isinstance(spec.training.features, tuple) else ()
     features = Features(mentions, groups, chosen, device)
     classifier_stream = torch_stream("initialisation", replicate, "classifier")
@@ -133,6 +134,8 @@ def _train_and_score(
         },
         "coverage": dict(prepared.meta["coverage"]) if prepared else None,
         "fallback": _fallback(prepared, labelled.split),
+        "text": _text(spec, store),
+        "pretraining": dict(pretrained.meta["told"]) if pretrained else None,
         "seconds": {
             "start_up": ready - started,
             "training": trained - ready,
@@ -146,16 +149,30 @@ def _train_and_score(
 def _prepared(spec: RunSpec, store: ArtifactStore) -> tuple[Artifact, Artifact | None]:
     """The prepared arrays of a spec; the second is None for an encoder that reads no vectors."""
     mentions = store.read("mentions", mentions_key(spec.corpus))
-    inputs = store.read("inputs", inputs_key(spec.corpus, spec.vectors, reads(spec))) if spec.vectors else None
+    inputs = store.read("inputs", inputs_key(spec.corpus, spec.vectors, stages.reads(spec))) if spec.vectors else None
     if mentions is None or (spec.vectors and inputs is None):
         raise HarnessError(f"the prepared data of '{spec.corpus.name}' is gone from {store.root}; run the grid again")
     return mentions, inputs
 
 
-def reads(spec: RunSpec) -> Reads:
-    """What the encoder of a run reads of a mention."""
-    kind: type[Encoder] = registry.load("encoder", spec.encoder.name)
-    return kind.reads
+def make_stage(kind: str, spec: RunSpec, home: Path, device: str) -> str:
+    """Make what several runs stand on, an artifact of one of the kinds of `stages`; what there is to tell of it."""
+    return stages.make_stage(kind, spec, ArtifactStore(home / "artifacts"), torch.device(device))
+
+
+def _text(spec: RunSpec, store: ArtifactStore) -> dict[str, Any] | None:
+    """What there is of the run's text: sentences, mentions, entities, and the shares of the target's arguments that are
+    linked to it; None where it reads none.
+    """
+    if spec.text is None:
+        return None
+    with_target = stages.with_target(spec)
+    sentences = store.read("sentences", sentences_key(spec, with_target))
+    links = store.read("links", links_key(spec, with_target))
+    assert sentences is not None
+    assert links is not None
+    told = {name: value for name, value in sentences.meta["told"].items() if name != "coverage"}
+    return {**told, **links.meta["shares"]}
 
 
 def _fallback(prepared: Artifact | None, parts: Split) -> dict[str, int] | None:
@@ -182,26 +199,6 @@ def label_split(corpus: CorpusSpec, mentions: Artifact, negative: str | None) ->
         labels, mentions.tensors["head"].numpy(), len(classes), classes.index(kept) if kept is not None else None
     )
     return LabelledSplit(parted, classes, kept, told_apart)
-
-
-def unlabelled_target(prepared: Artifact) -> UnlabelledTarget:
-    """The view of a prepared corpus that a strategy receives: words and names, no labels."""
-    tensors = prepared.tensors
-    start = tensors["entity_words.start"]
-    words = torch.tensor_split(tensors["entity_words"].long(), start[1:-1])
-    return UnlabelledTarget(tensors["words"], tensors["has_vector"], words)
-
-
-def _plugin(spec: PluginSpec, kind: str) -> Any:
-    made = registry.load(kind, spec.name)
-    return made(read(made.Parameters, spec.parameters, spec.name, []))
-
-
-def _make(spec: PluginSpec, kind: str, prepared: Artifact | None, generator: torch.Generator) -> Encoder:
-    made = registry.load(kind, spec.name)
-    width = prepared.tensors["words"].shape[1] if prepared else 0
-    encoder: Encoder = made(width, read(made.Parameters, spec.parameters, spec.name, []), generator)
-    return encoder
 
 
 def start_worker() -> None:

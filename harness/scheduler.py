@@ -7,7 +7,7 @@ import os
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,14 +18,16 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 
-from harness import provenance, runner
+from harness import provenance, runner, stages
 from harness.artifacts import ArtifactStore
 from harness.datasets import prepared
+from harness.datasets.unlabelled import TextMaker, links_key, readings_key, sentences_key
 from harness.errors import HarnessError
 from harness.grid import ResolvedGrid
 from harness.records import FAILED, RECORD_FORMAT, RecordStore
 from harness.runner import Outcome
 from harness.specs import RunSpec
+from harness.vocabulary import Words
 
 Rerun = Literal["missing", "failed", "stale", "all"]
 
@@ -76,8 +78,11 @@ def run(
     workers: int,
     device: str,
     finished: Callable[[Outcome], None],
+    told: Callable[[str], None],
 ) -> None:
     """Run `todo`, handing each outcome to `finished` in this process; with no workers, run here.
+
+    What several runs stand on, entity vectors and pre-trained encoders, is made first, each once, and `told`.
 
     Whatever ends this function, Ctrl-C included, ends the workers too.
     """
@@ -89,9 +94,10 @@ def run(
 
     if workers == 0:
         torch.set_num_threads(1)  # as in a worker: the number of threads decides the last bits of a sum
-        for spec in todo:
+        for spec in todo:  # each makes what it stands on, if nobody has
             finished(runner.execute(*arguments(spec)))
         return
+    _make_stages(todo, home, workers, device, told)
     waiting, suspects = deque(todo), deque[RunSpec]()
     while waiting or suspects:
         # Whose run killed a worker is not known while several are in hand; suspects therefore run one at a time.
@@ -102,6 +108,26 @@ def run(
             finished(_lost(in_hand[0], device, commit))
         else:
             suspects.extend(in_hand)
+
+
+def _make_stages(todo: Sequence[RunSpec], home: Path, workers: int, device: str, told: Callable[[str], None]) -> None:
+    """Make the entity vectors, then the pre-trained encoders of the runs, each once.
+
+    What goes wrong here is left to the runs, whose records tell it.
+    """
+    store = ArtifactStore(home / "artifacts")
+    for kind in (stages.VECTORS, stages.PRETRAINED):
+        wanted = {key: spec for spec in todo if (key := stages.key_of_stage(kind, spec)) is not None}
+        missing = [spec for key, spec in wanted.items() if not store.has(kind, key)]
+        if not missing:
+            continue
+        done = 0
+        with processes(workers) as pool:
+            futures = [pool.submit(runner.make_stage, kind, spec, home, device) for spec in missing]
+            for future in as_completed(futures):
+                done += 1
+                if future.exception() is None:
+                    told(f"[{kind} {done}/{len(missing)}] {future.result()}")
 
 
 @contextmanager
@@ -177,22 +203,55 @@ def _lost(spec: RunSpec, device: str, commit: str) -> Outcome:
 
 
 def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Callable[[str], None]) -> None:
-    """Make the prepared data that the runs need and that is not there yet."""
+    """Make the prepared data, of corpora and of texts, that the runs need and that is not there yet."""
     store = ArtifactStore(home / "artifacts")
-    wanted = ((spec.corpus, spec.vectors, runner.reads(spec)) for spec in todo)
+    todo = list(todo)
+    wanted = ((spec.corpus, spec.vectors, stages.reads(spec)) for spec in todo)
     for corpus, vectors, reads in {str(one): one for one in wanted}.values():
         name = f"{corpus.name} with {vectors.name}" if vectors else corpus.name
         if not prepared.is_there(store, corpus, vectors, reads):
             told(f"Preparing {name} (once; vectors are read or trained, features built)")
         source = grid.corpora[str(corpus)].source
         load = grid.vectors[vectors.digest].load if vectors else None
-        try:
+        with _told_of_disk(name, store):
             prepared.ensure(store, corpus, vectors, source, load, reads)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise HarnessError(
-                f"the prepared data of {name} can't be written or read below {store.root}: {error}. Free some space, "
-                "delete that folder if it is damaged, or choose another one with --home"
-            ) from error
+    makers: dict[tuple[str, ...], TextMaker] = {}
+    for spec in {_text_wanted(spec): spec for spec in todo if spec.text}.values():
+        alike = sentences_key(spec), links_key(spec), str(spec.text)
+        maker = makers.setdefault(alike, _text_maker(spec, grid))
+        reads, with_target = stages.reads(spec), stages.with_target(spec)
+        if not maker.is_there(store, reads, with_target):
+            told(f"Preparing {grid.text_of(spec).spec.label}, sample {spec.stream('sample')}, for {spec.encoder.name}")
+        with _told_of_disk(spec.text.label if spec.text else "", store):
+            maker.ensure(store, reads, with_target)
+
+
+def _text_wanted(spec: RunSpec) -> tuple[str, ...]:
+    """The keys of what a run needs of its text."""
+    with_target = stages.with_target(spec)
+    return (
+        readings_key(spec, stages.reads(spec)), sentences_key(spec, with_target), links_key(spec, with_target),
+    )  # fmt: skip
+
+
+def _text_maker(spec: RunSpec, grid: ResolvedGrid) -> TextMaker:
+    entry, text, vectors = grid.corpus_of(spec), grid.text_of(spec), spec.vectors
+    assert vectors is not None
+    unknown: Literal["hash", "zero"] = "zero" if vectors.unknown == "zero" else "hash"
+    load = grid.vectors[vectors.digest].load
+    mentions = entry.source.corpus.mentions
+    return TextMaker(spec, text.source, text.linker, mentions, entry.split, lambda: Words(load(), unknown))
+
+
+@contextmanager
+def _told_of_disk(name: str, store: ArtifactStore) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, SafetensorError) as error:
+        raise HarnessError(
+            f"the prepared data of {name} can't be written or read below {store.root}: {error}. Free some space, "
+            "delete that folder if it is damaged, or choose another one with --home"
+        ) from error
 
 
 def choose_device(wanted: str) -> str:

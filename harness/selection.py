@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import grid_files
+from harness import grid_files, registry
+from harness.axes import TARGET
+from harness.contracts import TextReader
+from harness.datasets.sources import find_path, fitting_readers
 from harness.datasets.splits import size_of
-from harness.errors import GridError, unknown
+from harness.errors import DataError, GridError, unknown
 from harness.grid import ResolvedGrid, resolve
 from harness.specs import RunSpec
 
@@ -28,7 +31,7 @@ def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
     if missing:
         named = ", ".join(missing)
         raise GridError([f"expected --grid, or what to run by {named}; see python -m harness run --help"])
-    return resolve(ADHOC, _toml(asked), home, asked.strict)
+    return resolve(ADHOC, _toml(asked, home), home, asked.strict)
 
 
 def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
@@ -42,12 +45,14 @@ def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
             raise GridError(["--cell: expected --grid beside it, for cells are a grid's"])
         return runs
     mistakes: list[str] = []
-    for axis, names in (("corpus", asked.corpus), ("encoder", asked.encoder), ("strategy", asked.strategy)):
-        known = {getattr(spec, axis).name for spec in grid.runs.values()}
-        strange = [name for name in names or () if name not in known]
-        mistakes += [f"--{axis}: {unknown(f'{axis} in this grid', name, known)}" for name in strange]
-        if names:
-            runs = {key: spec for key, spec in runs.items() if getattr(spec, axis).name in names}
+    for axis in ("corpus", "encoder", "strategy", "text"):
+        names = getattr(asked, axis)
+        if not names:
+            continue
+        called = {key: getattr(getattr(spec, axis), "name", None) for key, spec in grid.runs.items()}
+        known = set(filter(None, called.values()))
+        mistakes += [f"--{axis}: {unknown(f'{axis} in this grid', name, known)}" for name in names if name not in known]
+        runs = {key: spec for key, spec in runs.items() if called[key] in names}
     if asked.size:
         runs = _of_sizes(runs, grid, asked.size, mistakes)
     if asked.replicates:
@@ -83,7 +88,7 @@ def _of_sizes(
     return {key: spec for key, spec in runs.items() if (str(spec.corpus), spec.size) in chosen}
 
 
-def _toml(asked: argparse.Namespace) -> str:
+def _toml(asked: argparse.Namespace, home: Path) -> str:
     """The grid that flags alone make, as TOML; a JSON string or list of strings is TOML too."""
     axes: dict[str, Any] = {
         "corpora": asked.corpus,
@@ -93,4 +98,27 @@ def _toml(asked: argparse.Namespace) -> str:
         "sizes": [int(size) if size.isdigit() else size for size in asked.size or ["full"]],
         "replicates": asked.replicates or 5,
     }
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in axes.items())
+    written = [f"{key} = {json.dumps(value)}\n" for key, value in axes.items()]
+    if asked.text:
+        written.append(f"texts = [{', '.join(_text(name, home) for name in asked.text)}]\n")
+    return "".join(written)
+
+
+def _text(name: str, home: Path) -> str:
+    """A text as TOML: a reader's name, or a path whose reader is recognised; GridError where it is neither."""
+    if name == TARGET or name in registry.origins("corpus"):
+        return json.dumps(name)
+    try:
+        path = find_path(name, home)
+    except DataError as error:
+        raise GridError([f"--text: {error}"]) from error
+    fitting = fitting_readers(path, TextReader)
+    if len(fitting) != 1:
+        found = "the files of none" if not fitting else f"what may be {' or '.join(fitting)}"
+        raise GridError(
+            [
+                f"--text: {path}: expected the files of one reader of text, found {found}. Say which in a grid's file: "
+                f"texts = [{{name = 'READER', path = '{name}'}}]"
+            ]
+        )
+    return f"{{name = {json.dumps(fitting[0])}, path = {json.dumps(str(path))}}}"

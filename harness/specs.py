@@ -80,6 +80,37 @@ class VectorsSpec:
 
 
 @dataclasses.dataclass(frozen=True)
+class TextSpec:
+    """Which unlabelled text: its sentences by content, which of them, and which pairs of their mentions.
+
+    `sentences` is how many a random sample has, `names` the digest of a table of names and IDs, `reader` and its
+    `parameters` what they are of a corpus. `parses` is None for an encoder that reads no paths.
+    """
+
+    name: str
+    digest: str
+    selection: str
+    distance: int
+    sentences: int | None = None
+    evaluation_text: bool | None = None
+    parses: str | None = None
+    names: str | None = None
+    reader: str | None = None
+    parameters: Mapping[str, Any] | None = None
+
+    @property
+    def label(self) -> str:
+        """The text in a table's words: `enwik8 (random)`."""
+        with_evaluation = ", with evaluation text" if self.evaluation_text else ""
+        return f"{self.name} ({self.selection}{with_evaluation})"
+
+    @property
+    def reads_target(self) -> bool:
+        """Whether sentences or pairs of the target decide which sentences these are."""
+        return self.selection.startswith("target")
+
+
+@dataclasses.dataclass(frozen=True)
 class PluginSpec:
     """An encoder or a strategy with all its parameters."""
 
@@ -89,20 +120,27 @@ class PluginSpec:
 
 @dataclasses.dataclass(frozen=True)
 class RunSpec:
-    """One run, resolved: every default filled in, sizes as counts, digests included, unused fields None."""
+    """One run, resolved: every default filled in, sizes as counts, digests included, unused fields None.
+
+    With `crossed`, the initialisations that every text sample meets, replicate r has sample r // crossed and, of all
+    other streams, r % crossed.
+    """
 
     corpus: CorpusSpec
     vectors: VectorsSpec | None
-    text: None
+    text: TextSpec | None
     encoder: PluginSpec
     strategy: PluginSpec
     training: Training
     size: int
     replicate: int
     vary: tuple[str, ...] = MOVED
+    crossed: int | None = None
 
     def stream(self, name: str) -> int:
         """The replicate that the named stream sees: 0 where the grid holds that stream still."""
+        if self.crossed is not None:
+            return self.replicate // self.crossed if name == "sample" else self.replicate % self.crossed
         return self.replicate if name in self.vary else 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -118,13 +156,14 @@ class RunSpec:
         return cls(
             corpus=CorpusSpec(**plain["corpus"]),
             vectors=VectorsSpec(**plain["vectors"]) if plain["vectors"] else None,
-            text=None,
+            text=TextSpec(**plain["text"]) if plain["text"] else None,
             encoder=PluginSpec(**plain["encoder"]),
             strategy=PluginSpec(**plain["strategy"]),
             training=Training(**training),
             size=plain["size"],
             replicate=plain["replicate"],
             vary=tuple(plain["vary"]),
+            crossed=plain.get("crossed"),
         )
 
     @property

@@ -1,6 +1,6 @@
 """What MLflow shows of a grid, its cells and its records: names, tags, parameters and metrics. Free of mlflow.
 
-Scores are in percent. A child run carries its cell's parameters too, or filters would lose it.
+Scores and shares are in percent. A child run carries its cell's parameters too, or filters would lose it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 RUNNING, FINISHED, FAILED = "RUNNING", "FINISHED", "FAILED"
 LONGEST = 8000
 """Characters that MLflow stores of a tag."""
+SHARES = ("linked", "often")
+"""Of what a record says of a text, the shares; the rest are counts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +42,16 @@ class Content:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A cell of the grid and what its parent run shows, figures aside."""
+    """A cell of the grid and what its parent run shows, figures aside.
+
+    `crossed` is the number of initialisations that each text sample meets; None where replicates are not crossed.
+    """
 
     key: str
     keys: tuple[str, ...]
     headline: str
     content: Content
+    crossed: int | None = None
 
 
 def shown_cell(cell: Mapping[str, Any], corpus: Mapping[str, Any]) -> Cell:
@@ -59,13 +65,14 @@ def shown_cell(cell: Mapping[str, Any], corpus: Mapping[str, Any]) -> Cell:
         "strategy": cell["strategy"],
         "variant": cell["variant"],
         "size": str(cell["size"]),
-        **({"text": cell["text"]} if cell["text"] else {}),
+        **({"text": cell["text"], "text.name": cell["spec"]["text"]["name"]} if cell["text"] else {}),
     }
     tags = {CELL: cell["cell"], "mlflow.source.name": "reprise"}
     if corpus["notice"]:
         tags[NOTE] = corpus["notice"][:LONGEST]
     content = Content(" · ".join(word for word in words if word), tags, parameters)
-    return Cell(cell["cell"], tuple(cell["keys"]), corpus["metric"], content)
+    crossed = cell["spec"].get("crossed") if cell["text"] else None
+    return Cell(cell["cell"], tuple(cell["keys"]), corpus["metric"], content, crossed)
 
 
 def shown_replicate(cell: Cell, record: Mapping[str, Any]) -> Content:
@@ -100,9 +107,23 @@ def _metrics(record: Mapping[str, Any], headline: str) -> Iterator[tuple[str, fl
         yield f"curve_dev_{headline}", 100 * fraction, update
     if record.get("best_update") is not None:
         yield "best_update", record["best_update"], 0
+    for name, value in (record.get("text") or {}).items():
+        yield f"text_{name}", 100 * value if name in SHARES else value, 0
+    if pretraining := record.get("pretraining"):
+        yield from _pretraining(pretraining)
     for group in ("counts", "seconds"):
         for name, value in (record.get(group) or {}).items():
             yield f"{group}_{name}", value, 0
+
+
+def _pretraining(pretraining: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
+    """The losses by epoch, that of the mentions held out from before the first one on, and what else was measured."""
+    for epoch, loss in enumerate(pretraining["loss"], start=1):
+        yield "pretraining_loss", loss, epoch
+    for epoch, loss in enumerate(pretraining["held_out"]):
+        yield "pretraining_held_out", loss, epoch
+    for name in ("mentions", "best_epoch", "seconds"):
+        yield f"pretraining_{name}", pretraining[name], 0
 
 
 def _flatten(spec: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

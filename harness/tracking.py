@@ -197,7 +197,7 @@ class Tracker:
         scores = [child.score for child in children if child.score is not None]
         figures = {"n": float(len(scores))}
         if len(scores) == len(cell.keys):
-            summary = summarise(scores)
+            summary = summarise(scores, crossed=cell.crossed)
             values = {"mean": summary.mean, "sd": summary.sd, "ci_low": summary.low, "ci_high": summary.high}
             figures |= {f"test_{cell.headline}_{name}": value for name, value in values.items() if math.isfinite(value)}
         failed, missing = len(children) - len(scores), len(cell.keys) - len(children)

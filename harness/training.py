@@ -14,12 +14,8 @@ from torch.nn import functional
 from harness.batching import FeatureBatch, Features, Indices, Inputs, evaluation_batches
 from harness.contracts import Batch, Encoder
 from harness.directions import RoleMask
-from harness.errors import HarnessError
+from harness.errors import DivergedError
 from harness.specs import Training
-
-
-class DivergedError(HarnessError):
-    """The loss is no longer a number."""
 
 
 @dataclass
@@ -134,7 +130,7 @@ class FineTuning:
         updates = training.updates(len(train.mentions))
         points = [round(updates * point / training.dev_points) for point in range(1, training.dev_points + 1)]
         dense = torch.optim.Adagrad(
-            [weight for weight in model.parameters() if weight.numel()],
+            [weight for weight in model.parameters() if weight.numel() and weight.requires_grad],
             lr=training.learning_rate,
             weight_decay=training.l2,
             eps=training.epsilon,

@@ -8,8 +8,15 @@ from typing import Any
 
 from harness.features import DEFAULT_GROUPS, NEEDS_SYNTAX
 
-SECTIONS = ("training", "encoder", "strategy", "vectors", "corpus")
+SECTIONS = ("training", "encoder", "strategy", "vectors", "text", "corpus")
 """The parts of a spec that vary, in the order in which a variant names them."""
+
+FIXED = {
+    "vectors": {"digest"},
+    "corpus": {"name", "digest", "declared"},
+    "text": {"name", "digest", "selection", "evaluation_text", "parses"},
+}
+"""What of a section is told elsewhere in a table, or is no choice."""
 
 
 def default_groups(parsed: bool) -> tuple[str, ...]:
@@ -27,7 +34,7 @@ def name_variants(cells: Sequence[dict[str, Any]]) -> None:
     alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     for at, cell in enumerate(cells):
         corpus = cell["spec"]["corpus"]
-        alike[corpus["name"], corpus["split"], cell["encoder"], cell["strategy"]].append(at)
+        alike[corpus["name"], corpus["split"], cell["encoder"], cell["strategy"], cell["text"]].append(at)
     varying: set[tuple[str, str]] = set()  # (the section, or the plugin for its parameters; the parameter)
     for group in alike.values():
         for parameter in dict.fromkeys(name for at in group for name in values[at]):
@@ -46,7 +53,7 @@ def _parameters(spec: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
         part = dict(spec[section] or {})
         own = part.pop("parameters", None) or {}
         owner = f"{section} {part['name']}" if section in ("encoder", "strategy") else section
-        fixed = {"digest", "declared", "name"} if owner != "vectors" else {"digest"}
+        fixed = FIXED.get(owner, {"name"})
         found |= {(owner, name): value for name, value in (part | own).items() if name not in fixed}
     return found
 

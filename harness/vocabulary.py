@@ -72,6 +72,10 @@ class Words:
             matrix[row] = self._vectors[entry] if known else self._drawn(entry, width)
         return matrix, np.array([known for known, _ in self._rows], bool)
 
+    def entries(self) -> list[str]:
+        """What each row stands for: the word of the file, or the lower-cased word that has no vector there."""
+        return [entry for _, entry in self._rows]
+
     def coverage(self) -> Mapping[str, float]:
         """Share of the words asked for, with repetitions, that each rule found."""
         total = max(1, sum(self._count.values()))

@@ -1,11 +1,12 @@
-"""Fuzzing corpus readers: whatever stands in the files, reading them ends as a Corpus or as a DataError.
+"""Fuzzing readers: whatever stands in the files, reading them ends as a Corpus or a text, or as a DataError.
 
     python tests/fuzz.py tacred --seconds 600
 
 starts from small valid files of the reader's format, changes bytes, lines, JSON values and the files themselves, and
-reads what comes of it. A reading is broken that ends in anything but a Corpus or a DataError, takes more than
-`LONGEST` seconds, gives a mention that is not what its fields promise, or loses an example where the examples of the
-input can be counted independently. Inputs that break one are saved; `--input FOLDER` reads a saved one again.
+reads what comes of it: as a corpus, as a text, or as both where the reader reads both. A reading is broken that ends
+in anything but these or a DataError, takes more than `LONGEST` seconds, gives a mention that is not what its fields
+promise, or loses an example where the examples of the input can be counted independently. Inputs that break one are
+saved; `--input FOLDER` reads a saved one again.
 
 Changes are chosen by the coverage of the reader's code where atheris is installed (``pip install atheris``; it is for
 Linux and no dependency of the project), and at random without it or with `--plain`. The project must be installed.
@@ -33,81 +34,14 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from fuzz_changes import changed
-from fuzz_seeds import COUNTS, SEEDS, Count, Files
+from fuzz_readings import LONGEST, BrokenPromiseError, Text, judge, write
+from fuzz_seeds import COUNTS, SEEDS, Files
 
 import harness.collection
 import harness.text_files
 from harness import registry
-from harness.contracts import About, Corpus, CorpusReader
-from harness.datasets.sources import _fault, content_digest, parses_digest
+from harness.contracts import Corpus, CorpusReader, Reader, TextNotes
 from harness.errors import DataError
-
-LONGEST = 5.0  # seconds of the processor for one reading of small files
-
-
-class BrokenPromiseError(AssertionError):
-    """A reading that is not what the contract of a reader promises."""
-
-
-# One reading
-
-
-def judge(reader: CorpusReader, count: Count | None, files: Files, folder: Path) -> Corpus | DataError:
-    """Read `files`, written into `folder`, and check what every reading promises.
-
-    `count` says how many examples files hold that could be read. Raises BrokenPromiseError, or what the reader raised.
-    """
-    write(files, folder)
-    before = time.process_time()
-    try:
-        corpus = reader.read(folder)
-    except DataError as error:
-        if str(folder) not in str(error):
-            raise BrokenPromiseError(f"an error that names no file: {error}") from error
-        str(error).encode()
-        return error
-    finally:
-        if (took := time.process_time() - before) > LONGEST:
-            raise BrokenPromiseError(f"a reading that took {took:.1f} s")
-    _check(corpus, corpus.about or reader.about)
-    if count is not None and (expected := count(files)) != (found := _examples(corpus)):
-        raise BrokenPromiseError(f"{expected} examples in the files, {found} read or left out")
-    return corpus
-
-
-def _check(corpus: Corpus, about: About) -> None:
-    for mention in corpus.mentions:
-        if fault := _fault(mention, about):
-            raise BrokenPromiseError(f"mention {mention.identifier!r}: {fault}")
-    if len({mention.identifier for mention in corpus.mentions}) < len(corpus.mentions):
-        raise BrokenPromiseError("an identifier that two mentions have")
-    uncounted = Counter(fault.reason for fault in corpus.faults) - Counter(corpus.left_out)
-    if uncounted:
-        raise BrokenPromiseError(f"faults that are not counted: {dict(uncounted)}")
-    content_digest(corpus)
-    parses_digest(corpus)
-    declared = [text for text in vars(corpus.about).values() if isinstance(text, str)] if corpus.about else []
-    "\n".join((*map(str, corpus.faults), *corpus.remarks, *corpus.left_out, *declared)).encode()
-
-
-def _examples(corpus: Corpus) -> int:
-    return len(corpus.mentions) + sum(corpus.left_out.values())
-
-
-def write(files: Files, folder: Path) -> None:
-    """Make `folder` hold these files and nothing else; a name that ends in / is a folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        if (folder / name).exists():
-            continue
-        if name.endswith("/"):
-            (folder / name).mkdir()
-        else:
-            (folder / name).write_bytes(content)
-
-
-# Many readings
 
 
 class Fuzzing:
@@ -115,7 +49,7 @@ class Fuzzing:
 
     def __init__(self, name: str, folder: Path, save: Path) -> None:
         self.name, self._folder, self._save = name, folder, save
-        self.reader: CorpusReader = registry.load("corpus", name)()
+        self.reader: Reader = registry.load("corpus", name)()
         self._began = time.monotonic()
         self._executions = 0
         self._read: Counter[str] = Counter()
@@ -129,7 +63,7 @@ class Fuzzing:
         return time.monotonic() - self._began
 
     def run(self, files: Files) -> str | None:
-        """Read the files; what is said of the corpus, in general words, or None where there is none."""
+        """Read the files; what is said of the corpus or text, in general words, or None where there is none."""
         self._executions += 1
         try:
             with _alarm():
@@ -140,11 +74,16 @@ class Fuzzing:
         if isinstance(outcome, DataError):
             self._errors[_general(str(outcome), self._folder)] += 1
             return None
-        self._read["corpora"] += 1
-        self._read["mentions"] += len(outcome.mentions)
-        reasons = [_general(fault.reason, self._folder) for fault in outcome.faults]
+        told: Corpus | TextNotes
+        if isinstance(outcome, Text):
+            told = outcome.notes
+            self._read.update(texts=1, sentences=len(outcome.sentences))
+        else:
+            told = outcome
+            self._read.update(corpora=1, mentions=len(outcome.mentions))
+        reasons = [_general(fault.reason, self._folder) for fault in told.faults]
         self._unusable.update(reasons)
-        return "; ".join(sorted({*reasons, *(_general(remark, self._folder) for remark in outcome.remarks)}))
+        return "; ".join(sorted({*reasons, *(_general(remark, self._folder) for remark in told.remarks)}))
 
     def _broke(self, error: Exception, files: Files) -> None:
         where = traceback.extract_tb(error.__traceback__)[-1]
@@ -157,9 +96,10 @@ class Fuzzing:
     def told(self) -> str:
         """What came of all readings, in words."""
         each = self._executions / self.seconds
+        what, examples = ("corpora", "mentions") if isinstance(self.reader, CorpusReader) else ("texts", "sentences")
         lines = [
             f"{self.name}: {self._executions:,} executions in {self.seconds:.0f} s, {each:.0f} a second",
-            f"corpora read: {self._read['corpora']:,}, of {self._read['mentions']:,} mentions",
+            f"{what} read: {self._read[what]:,}, of {self._read[examples]:,} {examples}",
             f"examples that can't be used: {self._unusable.total():,}, for {len(self._unusable)} reasons",
             *(f"  {count:9,}  {reason}" for reason, count in self._unusable.most_common(40)),
             f"DataErrors: {self._errors.total():,}, of {len(self._errors)} kinds",
@@ -286,7 +226,7 @@ def main() -> int:
                 file.name + "/" * file.is_dir(): b"" if file.is_dir() else file.read_bytes()
                 for file in arguments.input.iterdir()
             }
-            reader: CorpusReader = registry.load("corpus", arguments.reader)()
+            reader: Reader = registry.load("corpus", arguments.reader)()
             print(judge(reader, COUNTS.get(arguments.reader), files, folder))
             return 0
         fuzzing = Fuzzing(arguments.reader, folder, arguments.save)

@@ -1,4 +1,4 @@
-"""Changes of a corpus's files: of bytes, of lines, of JSON values, of the files themselves."""
+"""Changes of a reader's files: of bytes, of lines, of JSON values, of the files themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from fuzz_seeds import Files, gzipped, zipped
 PIECES = [
     b"\xff", b"\xe9", b"\xef\xbb\xbf", b"\0", b"\r\n", b"\n", b"\n\n", b"\r", b"\t", b" ", "\u2028".encode(),
     "é😀".encode(), b"[", b"]", b"{", b"}", b",", b":", b'"', b"'", b"\\", b"\\ud800", b"<e1>", b"</e2>", b"<", b">",
-    b"&amp;quot;", b"-", b"-1", b"0", b"9" * 12, b"9" * 4300, b"1e999", b"1.5", b"NaN", b"null", b"true", b"[" * 2000,
+    b"[[", b"]]", b"{{", b"}}", b"|", b"''", b"&lt;ref&gt;", b"&lt;/ref&gt;", b"<page>", b"</text>",
+    b"#REDIRECT [[", b"&amp;quot;", b"-", b"-1", b"0", b"9" * 12, b"9" * 4300, b"1e999",
+    b"1.5", b"NaN", b"null", b"true", b"[" * 2000,
 ]  # fmt: skip
 DEEP: list[Any] = []
 for _ in range(300):

@@ -1,4 +1,7 @@
-"""A tiny valid corpus in each reader's format, and how many examples files of a format hold, counted independently."""
+"""A tiny valid corpus or text in each reader's format, and how many examples files of a format hold.
+
+They are counted independently of the readers.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -137,6 +141,92 @@ KNOWLEDGENET = (
     + "</tbody></table></BODY></HTML>\n"
 ).encode()  # fmt: skip
 
+LINKED = [
+    {
+        "id": "a-1", "page": 12, "tokens": ["Ann", "Lee", "runs", "Acme"], "mentions": [[0, 2, "Ann Lee"], [3, 4, "Acme"]],
+        "tags": ["NNP", "NNP", "VBZ", "NNP"], "heads": [1, 2, -1, 2], "labels": ["compound", "nsubj", "root", "obj"],
+    },
+    {"tokens": ["Zoë", "met", "Ann", "."], "mentions": [[0, 1, "Q3"], [2, 3, "Ann Lee"]]},
+    {"id": 7, "tokens": ["Nobody", "came"], "mentions": [], "tags": ["NN", "VBD"], "heads": [1, -1]},
+]  # fmt: skip
+NOTES = {"left_out": {"a sentence that is too long": 2}, "remarks": ["converted"]}
+
+
+def _named(name: str, kind: str, sentence: int, start: int, end: int) -> dict[str, Any]:
+    """A mention of DocRED."""
+    return {"name": name, "type": kind, "sent_id": sentence, "pos": [start, end], "index": "0_0"}
+
+
+DOCRED = [
+    {
+        "title": "Ann Lee",
+        "sents": [["Ann", "Lee", "(", "1972", ")", "runs", "two", "firms", "."], ["Lee", "left", "the", "U.S.", "."]],
+        "vertexSet": [
+            [_named("Ann Lee", "PER", 0, 0, 2), _named("Lee", "PER", 1, 0, 1)],
+            [_named("1972", "TIME", 0, 3, 4)],
+            [_named("two", "NUM", 0, 6, 7)],
+            [_named("the U.S.", "LOC", 1, 2, 4)],
+        ],
+        "labels": [{"h": 0, "t": 3, "r": "P27", "evidence": [1]}],
+    },
+    {
+        "title": "Zoë",
+        "sents": [["Zoë", "met", "Ann", "Lee", "in", "Łódź"]],
+        "vertexSet": [
+            [_named("Zoë", "PER", 0, 0, 1)], [_named("Ann Lee", "PER", 0, 2, 4)], [_named("Łódź", "LOC", 0, 5, 6)],
+        ],
+    },
+]  # fmt: skip
+
+WIKIPEDIA = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" xml:lang="en">
+  <siteinfo>
+    <namespaces>
+      <namespace key="0" case="first-letter" />
+      <namespace key="6" case="first-letter">File</namespace>
+      <namespace key="14" case="first-letter">Category</namespace>
+    </namespaces>
+  </siteinfo>
+  <page>
+    <title>Ann Lee</title>
+    <ns>0</ns>
+    <id>7</id>
+    <revision>
+      <id>70</id>
+      <text xml:space="preserve">{{Infobox|name=[[Ann Lee]]|born={{date|1972}}}}
+[[File:Ann.jpg|thumb|Ann in [[Oslo]]]]
+'''Ann Lee''' founded [[Acme Corporation|Acme]] in [[Oslo]] with [[Zoë Ø|Zoë]].&lt;ref name="a"&gt;[http://x.org A]&lt;/ref&gt; She met [[Bo]]
+and [[Cy Dee|Cy]]s [[dog]] in [[May 1|1 May]].
+
+== Life ==
+* [[Oslo]]
+{| class="t"
+| [[Oslo]] || &amp;nbsp;
+|}
+In [[USA]] the &lt;math&gt;x^2&lt;/math&gt; of [[Acme Corporation]] was &lt;!-- no --&gt; her own.
+[[Category:People]]</text>
+    </revision>
+  </page>
+  <page>
+    <title>USA</title>
+    <ns>0</ns>
+    <id>8</id>
+    <redirect title="United States" />
+    <revision><text>#REDIRECT [[United States]]</text></revision>
+  </page>
+  <page>
+    <title>Talk:USA</title>
+    <ns>1</ns>
+    <id>9</id>
+    <revision><text>[[Ann Lee]] lives in [[Oslo]].</text></revision>
+  </page>
+</mediawiki>
+""".encode()
+
+OLD_WIKIPEDIA = b"""<mediawiki><page><title>Acme</title><id>1</id><revision><id>2</id><text>#redirect [[Acme_corporation]]
+</text></revision></page><page><title>Bo</title><revision><text>Bo left [[Acme]] in [[Oslo|the capital Oslo]] for [[Rome]].
+Then [[Ann Lee|Ann]] saw [[Bo]] near [[:Category:Hills]] of [[Rome]].</text></revision></page></mediawiki>
+"""
+
 SEEDS: dict[str, tuple[Files, ...]] = {
     "kbp37": (
         {
@@ -165,6 +255,22 @@ SEEDS: dict[str, tuple[Files, ...]] = {
     ),
     "stanfordre": ({"annotated_sentences.csv": STANFORDRE},),
     "knowledgenet": ({"human_readable-v10-notest.zip": zipped("page.html", KNOWLEDGENET)},),
+    "linked-jsonl": (
+        {
+            "sentences.jsonl": _json_lines(*LINKED),
+            "names.tsv": "A. Lee\tAnn Lee\nZoë \\\\ \\t Ø\tQ3\n".encode(),
+            "notes.json": _dumped(NOTES, 1),
+        },
+        {"sentences.jsonl.gz": gzipped(_json_lines(*LINKED[:2]) + b"\n")},
+    ),
+    "docred": (
+        {"dev_revised.json": _dumped(DOCRED), "test_revised.json": _dumped(DOCRED[1:], 1)},
+        {"train_distant.json.gz": gzipped(_dumped(DOCRED, 1))},
+    ),
+    "wikipedia-links": (
+        {"pages-articles.xml": WIKIPEDIA},
+        {"pages-articles.xml.gz": gzipped(OLD_WIKIPEDIA)},
+    ),
 }
 
 
@@ -199,10 +305,29 @@ def _in_fewrel(files: Files) -> int:
     return sum(len(examples) for relations in pairs for _, examples in relations)
 
 
+def _in_linked_lines(files: Files) -> int:
+    """The sentences, those that were left out before, and the lines of names that can't be used."""
+    told: list[dict[str, int]] = [json.loads(text).get("left_out", {}) for text in _texts(files, "notes.json")]
+    entities: dict[str, str] = {}
+    unusable = 0
+    for line in (line.rstrip("\r") for text in _texts(files, "names.tsv") for line in text.split("\n")):
+        name, _, entity = line.partition("\t")
+        if line.strip():
+            good = _is_filled(name) and _is_filled(entity) and "\t" not in entity
+            unusable += not good or entities.setdefault(name, entity) != entity
+    return sum(map(_filled, _texts(files, "sentences.jsonl"))) + sum(sum(one.values()) for one in told) + unusable
+
+
+def _is_filled(field: str) -> bool:
+    """Whether a field of names has more than blanks, escaped ones too."""
+    return bool(re.sub(r"(\\\\)|\\[tnr]", r"\1", field).strip())
+
+
 COUNTS: dict[str, Count] = {
     "kbp37": lambda files: sum(_filled(text) // 2 for text in _texts(files, "train.txt", "dev.txt", "test.txt")),
     "tacred": lambda files: sum(len(json.loads(text)) for text in _texts(files, "train.json", "dev.json", "test.json")),
     "jsonl": _in_json_lines,
     "fewrel": _in_fewrel,
+    "linked-jsonl": _in_linked_lines,
     "stanfordre": lambda files: sum(_filled(text) - 1 for text in _texts(files, "annotated_sentences.csv")),
 }

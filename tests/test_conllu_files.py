@@ -61,7 +61,7 @@ def test_what_is_exported_imports_again(drawn: list[tuple[Tokens, Parse]]) -> No
         assert export_parses(mentions, file) == (len(drawn), 0)
         found = import_parses([file], mentions)
     assert found.counts["sentences"] == len(drawn)
-    assert found.counts["not of the corpus"] == 0
+    assert found.counts["not of the data"] == 0
     assert found.parses.keys() == {tokens for tokens, _ in drawn}
     for tokens, parse in drawn:
         forms = tuple("_".join(token.split()) or "_" for token in tokens)
@@ -78,7 +78,7 @@ def test_sentences_are_matched_by_sent_id_else_by_tokens_and_the_rest_is_counted
     ))  # fmt: skip
     found = import_parses([file, packed], MENTIONS)
     assert found.parses == {TOKENS: PARSE, OTHER: OTHER_PARSE}
-    assert found.told() == "4 sentences; 2 not of the corpus; 0 multiword ranges and empty nodes passed over"
+    assert found.told() == "4 sentences; 2 not of the data; 0 multiword ranges and empty nodes passed over"
 
 
 def test_multiword_ranges_and_empty_nodes_are_no_words(file: Path) -> None:
@@ -88,7 +88,7 @@ def test_multiword_ranges_and_empty_nodes_are_no_words(file: Path) -> None:
     file.write_text("".join(lines))
     found = import_parses([file], MENTIONS)
     assert found.parses == {TOKENS: PARSE}
-    assert found.told() == "1 sentences; 0 not of the corpus; 2 multiword ranges and empty nodes passed over"
+    assert found.told() == "1 sentences; 0 not of the data; 2 multiword ranges and empty nodes passed over"
 
 
 def test_tokens_with_blanks_are_compared_as_they_are_written(file: Path) -> None:
@@ -111,13 +111,13 @@ def test_of_two_parses_of_one_sentence_the_first_is_kept_and_the_other_counted(f
 def test_other_tokens_than_the_mentions_are_refused(file: Path) -> None:
     told = refused(file, f"# sent_id = b\n{ROWS}")
     assert told == (
-        f"{file}, line 1, sentence 'b': expected the 3 tokens of the mention of this identifier, found others: "
-        "4 words, from word 1 on: 'Ann runs Acme .' for 'Acme hired Ann'. Parse the corpus's own tokens; or, where "
+        f"{file}, line 1, sentence 'b': expected the 3 tokens of the sentence of this identifier, found others: "
+        "4 words, from word 1 on: 'Ann runs Acme .' for 'Acme hired Ann'. Parse the data's own tokens; or, where "
         "sent_id is another numbering, delete these lines, and sentences are matched by their tokens"
     )
     told = refused(file, f"{ROWS}\n\n# sent_id = a\n{ROWS.replace('Acme', 'ACME')}")
     assert told.startswith(
-        f"{file}, line 7, sentence 'a': expected the 4 tokens of the mention of this identifier, found others: "
+        f"{file}, line 7, sentence 'a': expected the 4 tokens of the sentence of this identifier, found others: "
         "word 3: 'ACME .' for 'Acme .'. "
     )
     longer = ROWS + "5\t!\t_\t_\t.\t_\t2\tpunct\t_\t_\n"
@@ -174,7 +174,7 @@ def test_what_is_no_conllu_is_refused_with_its_place(file: Path, fault: str) -> 
 
 def test_a_file_of_another_corpus_an_empty_one_and_a_missing_one_are_told(file: Path) -> None:
     assert refused(file, ROWS.replace("Ann", "Bob")) == (
-        f"{file}: expected sentences of the corpus, by sent_id or by tokens, found none in 1"
+        f"{file}: expected sentences of the data, by sent_id or by tokens, found none in 1"
     )
     assert refused(file, "") == f"{file}: expected examples, found an empty file"
     with pytest.raises(DataError, match=r"nowhere\.conllu: expected a file, found none"):
@@ -190,7 +190,7 @@ def test_a_tag_or_label_that_no_column_can_hold_is_refused(file: Path, bad: str)
         with pytest.raises(DataError) as raised:
             export_parses([mention("a", TOKENS, parse)], file)
         assert str(raised.value) == (
-            f"mention a: expected a {what} that CoNLL-U can hold, without blanks and not _, found {bad!r} for token 1"
+            f"a: expected a {what} that CoNLL-U can hold, without blanks and not _, found {bad!r} for token 1"
         )
     assert not file.exists()
 
@@ -199,8 +199,8 @@ def test_a_corpus_without_parses_is_not_exported(file: Path) -> None:
     with pytest.raises(DataError) as raised:
         export_parses(MENTIONS, file)
     assert str(raised.value) == (
-        "the corpus has no parses of its own; expected the name of a set: --parses SET. Make one: python -m harness "
-        "data annotate CORPUS"
+        "the data has no parses of its own; expected the name of a set: --parses SET. Make one: python -m harness "
+        "data annotate NAME"
     )
 
 
@@ -210,6 +210,6 @@ def test_parses_of_kbp37_that_others_made(find_data: FindData, tmp_path: Path) -
     mentions = read_corpus("kbp37", tmp_path).corpus.mentions
     found = import_parses([folder / "kbp37.dev.conllu.gz"], mentions)
     assert found.counts["sentences"] == 1_724
-    assert found.counts["not of the corpus"] == 10
+    assert found.counts["not of the data"] == 10
     dev = [m for m in mentions if m.part == "dev"]
     assert all(m.tokens in found.parses for m in dev)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.corpora.fewrel import FewRel
-from harness.contracts import Corpus, Fault, Place, RelationMention, Span
+from harness.contracts import Corpus, Fault, LinkedMention, LinkedSentence, Place, RelationMention, Span, TextNotes
 from harness.datasets.sources import read_corpus
 from harness.errors import DataError
 
@@ -172,6 +172,58 @@ def test_doubles_are_left_out_and_told_apart_by_their_labels(tmp_path: Path) -> 
     }
 
 
+# As text
+
+
+def read_text(path: Path) -> tuple[list[LinkedSentence], TextNotes]:
+    notes = TextNotes()
+    return list(FewRel().text(path, notes)), notes
+
+
+def test_examples_are_sentences_without_labels(tmp_path: Path) -> None:
+    write(tmp_path, {"P177": [an_example()]}, None)
+    sentence = LinkedSentence("P177-1", tuple(TOKENS), (LinkedMention(1, 2, "Q19695"), LinkedMention(5, 7, "Q8023362")))
+    names = {"wilton bridge": "Q8023362", "wye": "Q19695"}
+    assert read_text(tmp_path) == ([sentence], TextNotes(names=names))
+
+
+def test_examples_of_one_sentence_are_one_with_all_their_mentions(tmp_path: Path) -> None:
+    crossed, the_wye, bridge = ["x", "Q3", [[3]]], ["x", "Q4", [[0, 1]]], ["x", "Q5", [[6]]]
+    relations = {
+        "P1": [an_example(), an_example("!"), an_example(h=crossed, t=bridge)],
+        "P2": [an_example(h=the_wye, t=["x", "Q6", [[7]]]), an_example("!", h=bridge)],
+    }
+    write(tmp_path, relations)
+    sentences, notes = read_text(tmp_path)
+    wye, wilton = LinkedMention(1, 2, "Q19695"), LinkedMention(5, 7, "Q8023362")
+    assert [(sentence.identifier, sentence.mentions) for sentence in sentences] == [
+        ("P1-1", (wye, LinkedMention(3, 4, "Q3"), wilton, LinkedMention(7, 8, "Q6"))),
+        ("P1-2", (wye, wilton)),
+    ]
+    assert notes.left_out == {}
+    assert notes.remarks[0] == "mentions that overlap one before them, and are not used: 3"
+
+
+def test_a_name_of_several_entities_stands_for_the_most_frequent_one(tmp_path: Path) -> None:
+    heads = [["don", "Q1", [[5]]], ["don", "Q2", [[5]]], [" don ", "Q2", [[5]]], ["wye", "Q3", [[5]]]]
+    blank = [[" ", "Q4", [[5]]], ["\ud800", "Q4", [[5]]]]
+    write(tmp_path, {"P1": [an_example(str(at), h=head) for at, head in enumerate(heads + blank)]})
+    sentences, notes = read_text(tmp_path)
+    assert len(sentences) == 6
+    assert notes.names == {"don": "Q2", "wye": "Q19695"}
+    assert notes.remarks == ["names of several entities, which stand for the most frequent one: 2"]
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "overlap"])
+def test_what_is_no_example_is_no_sentence(tmp_path: Path, fault: str) -> None:
+    value, reason, found = FAULTS[fault]
+    file = write(tmp_path, {"P177": [an_example("before")], "P26": [value, an_example("after")]})
+    sentences, notes = read_text(tmp_path)
+    assert [sentence.identifier for sentence in sentences] == ["P177-1", "P26-2"]
+    assert notes.left_out == {reason: 1}
+    assert notes.faults == [Fault(Place(file, 1, 2), reason, found)]
+
+
 # What is no file of this format
 
 
@@ -315,3 +367,23 @@ def test_the_original_is_a_corpus_of_the_harness(
     source = read_corpus("fewrel", tmp_path)
     assert source.corpus == original
     assert (source.about.headline, source.about.negative_label, source.about.roles) == ("accuracy", None, True)
+
+
+def test_the_text_of_the_original(folder: Path, original: Corpus) -> None:
+    sentences, notes = read_text(folder)
+    assert len(sentences) == len({sentence.identifier for sentence in sentences}) == 10_996
+    assert {sentence.tokens for sentence in sentences} == {mention.tokens for mention in original.mentions}
+    linked: dict[tuple[str, ...], set[tuple[int, int, str | None]]] = {}
+    for mention in original.mentions:
+        pair = {(*mention.first, mention.first_entity), (*mention.second, mention.second_entity)}
+        linked[mention.tokens] = linked.get(mention.tokens, set()) | pair
+    assert all(linked[sentence.tokens] >= {*map(tuple, sentence.mentions)} for sentence in sentences)
+    assert sum(map(len, linked.values())) - sum(len(sentence.mentions) for sentence in sentences) == 1
+    assert sum(len(sentence.mentions) for sentence in sentences) == 22_175
+    assert len({mention.entity for sentence in sentences for mention in sentence.mentions}) == 15_610
+    assert (len(notes.names), notes.names["wilton bridge"], notes.names["river avon"]) == (15_517, "Q8023362", "Q19711")
+    assert notes.remarks == [
+        "mentions that overlap one before them, and are not used: 2",  # with that of the double
+        "names of several entities, which stand for the most frequent one: 315",
+    ]
+    assert (notes.left_out, notes.faults) == ({}, [])

@@ -1,31 +1,52 @@
-"""Whatever stands in the files, a reader ends with a Corpus or a DataError and loses no example; long runs: fuzz.py."""
+"""Whatever stands in the files, a reader ends with a Corpus, a text or a DataError and loses no example.
+
+Long runs: fuzz.py.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import fuzz
+import fuzz_readings
 import pytest
 from conftest import MakePlugin
-from fuzz import BrokenPromiseError, Fuzzing, at_random, judge, packed, unpacked
+from fuzz import Fuzzing, at_random, packed, unpacked
 from fuzz_changes import changed
+from fuzz_readings import BrokenPromiseError, Text, judge
 from fuzz_seeds import COUNTS, SEEDS, Files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import registry
-from harness.contracts import About, Corpus, CorpusReader, Fault, Place, RelationMention, Span
+from harness.contracts import (
+    About,
+    Corpus,
+    CorpusReader,
+    Fault,
+    LinkedMention,
+    LinkedSentence,
+    Parse,
+    Place,
+    Reader,
+    RelationMention,
+    Span,
+    TextNotes,
+    TextReader,
+)
 from harness.errors import DataError
 
 SEEDED = [pytest.param(name, files, id=f"{name}-{at}") for name in SEEDS for at, files in enumerate(SEEDS[name])]
 
 
-def reader(name: str) -> CorpusReader:
-    made: CorpusReader = registry.load("corpus", name)()
+def reader(name: str) -> Reader:
+    made: Reader = registry.load("corpus", name)()
     return made
 
 
@@ -36,10 +57,14 @@ def test_every_reader_of_files_is_here() -> None:
 
 @pytest.mark.parametrize(("name", "files"), SEEDED)
 def test_the_files_that_are_changed_are_whole(tmp_path: Path, name: str, files: Files) -> None:
-    corpus = judge(reader(name), COUNTS.get(name), files, tmp_path / "read")
-    assert isinstance(corpus, Corpus), corpus
-    assert corpus.faults == ()
-    assert len(corpus.mentions) >= 2
+    outcome = judge(reader(name), COUNTS.get(name), files, tmp_path / "read")
+    assert isinstance(outcome, Corpus | Text), outcome
+    if isinstance(outcome, Corpus):
+        assert outcome.faults == ()
+        assert len(outcome.mentions) >= 2
+    else:
+        assert outcome.notes.faults == []
+        assert any(len(sentence.mentions) >= 2 for sentence in outcome.sentences)
 
 
 @pytest.mark.parametrize(("name", "files"), SEEDED)
@@ -106,8 +131,89 @@ def test_a_broken_promise_is_told(tmp_path: Path, case: str) -> None:
     assert str(raised.value) == told
 
 
+class ToyText(TextReader):
+    """A reader of one sentence, which tells what it is told to tell."""
+
+    about = About()
+
+    def __init__(self, sentence: LinkedSentence, **told: Any) -> None:
+        super().__init__()
+        self._sentence, self._told = sentence, told
+
+    def text(self, path: Path | None, notes: TextNotes) -> Iterator[LinkedSentence]:
+        vars(notes).update(self._told)
+        yield self._sentence
+
+
+def linked(*mentions: tuple[int, int, str], tokens: tuple[str, ...] = ("a", "b")) -> LinkedSentence:
+    return LinkedSentence("s", tokens, tuple(LinkedMention(*mention) for mention in mentions))
+
+
+ONE, TWO = LinkedMention(0, 1, "Q"), LinkedMention(1, 2, "Q")
+BROKEN_TEXTS: dict[str, tuple[ToyText, str]] = {
+    "no tokens": (ToyText(linked(tokens=())), "sentence 's': no tokens, or an empty one"),
+    "an empty token": (ToyText(linked(tokens=("a", ""))), "sentence 's': no tokens, or an empty one"),
+    "a mention outside": (
+        ToyText(linked((1, 3, "Q"))),
+        "sentence 's': mentions outside 2 tokens: (LinkedMention(start=1, end=3, entity='Q'),)",
+    ),
+    "another order": (
+        ToyText(linked(TWO, ONE)),
+        f"sentence 's': mentions that overlap, or not in text order: {(TWO, ONE)}",
+    ),
+    "no entity": (ToyText(linked((0, 1, " "))), "sentence 's': a mention without an entity"),
+    "no tree": (
+        ToyText(LinkedSentence("s", ("a",), (), Parse(("N",), (0,), ("root",)))), "sentence 's': it has a cycle",
+    ),
+    "a fault that is not counted": (
+        ToyText(linked(), faults=[Fault(Place(Path("x"), 1), "y")]), "faults that are not counted: {'y': 1}",
+    ),
+    "an example that is lost": (ToyText(linked()), "2 examples in the files, 1 read or left out"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BROKEN_TEXTS)
+def test_a_broken_promise_of_a_text_is_told(tmp_path: Path, case: str) -> None:
+    broken, told = BROKEN_TEXTS[case]
+    with pytest.raises(BrokenPromiseError) as raised:
+        judge(broken, lambda files: 2, {}, tmp_path / "read")
+    assert str(raised.value) == told
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        ToyText(linked(tokens=(HALF,))),
+        ToyText(linked((0, 1, HALF))),
+        ToyText(LinkedSentence(HALF, ("a",), ())),
+        ToyText(linked(), names={HALF: "Q"}),
+        ToyText(linked(), remarks=[HALF]),
+    ],
+)
+def test_a_text_that_cant_be_written_is_told(tmp_path: Path, broken: ToyText) -> None:
+    with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
+        judge(broken, None, {}, tmp_path / "read")
+
+
+def test_a_text_that_is_right_is_returned(tmp_path: Path) -> None:
+    notes = TextNotes(Counter(x=1), names={"n": "Q"})
+    outcome = judge(ToyText(linked(ONE, TWO), **vars(notes)), lambda files: 2, {}, tmp_path / "read")
+    assert outcome == Text((linked(ONE, TWO),), notes)
+
+
+def test_a_reader_of_both_is_judged_by_both(tmp_path: Path) -> None:
+    class Both(Toy, ToyText):
+        def __init__(self, sentence: LinkedSentence) -> None:
+            ToyText.__init__(self, sentence)
+            self._read = lambda path: Corpus((GOOD,))
+
+    assert judge(Both(linked()), lambda files: 1, {}, tmp_path / "read") == Corpus((GOOD,))
+    with pytest.raises(BrokenPromiseError, match="sentence 's': a mention without an entity"):
+        judge(Both(linked((0, 1, ""))), lambda files: 1, {}, tmp_path / "read")
+
+
 def test_a_slow_reading_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzz, "LONGEST", 0.0)
+    monkeypatch.setattr(fuzz_readings, "LONGEST", 0.0)
     with pytest.raises(BrokenPromiseError, match=r"^a reading that took \d\.\d s$"):
         judge(Toy(lambda path: Corpus((GOOD,))), None, {}, tmp_path / "read")
 
@@ -142,6 +248,14 @@ def test_a_run_counts_what_came_of_it(tmp_path: Path) -> None:
     assert any(line.endswith("  FILE, line N: expected example N as JSON, found ...") for line in told)
     assert told[-1] == "broken: 0 kinds"
     assert not (tmp_path / "saved").exists()
+
+
+def test_a_run_over_a_reader_of_text_counts_its_sentences(tmp_path: Path) -> None:
+    fuzzing = Fuzzing("docred", tmp_path / "read", tmp_path / "saved")
+    at_random(fuzzing, 0.5, seed=1)
+    told = fuzzing.told().split("\n")
+    assert re.fullmatch(r"texts read: [1-9][\d,]*, of [1-9][\d,]* sentences", told[1])
+    assert told[-1] == "broken: 0 kinds"
 
 
 BRITTLE = """
@@ -184,7 +298,7 @@ def test_the_command_line_runs_and_reads_a_saved_input_again(
     )
     assert fuzz.main() == 0
     assert capsys.readouterr().out.startswith("fewrel: ")
-    fuzz.write({**SEEDS["fewrel"][0], "pid2name.json.gz/": b""}, tmp_path / "input")
+    fuzz_readings.write({**SEEDS["fewrel"][0], "pid2name.json.gz/": b""}, tmp_path / "input")
     monkeypatch.setattr(sys, "argv", ["fuzz.py", "fewrel", "--input", str(tmp_path / "input")])
     assert fuzz.main() == 0
     assert "expected one file pid2name.json, found pid2name.json and pid2name.json.gz" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.corpora.knowledgenet import KnowledgeNet
-from harness.contracts import Corpus, LinkedMention, RelationMention, Span
+from harness.contracts import Corpus, LinkedMention, LinkedSentence, RelationMention, Span, TextNotes
 from harness.errors import DataError
 
 (NAME,) = KnowledgeNet.files
@@ -457,3 +457,80 @@ def test_facts_of_the_original(original_file: Path, original: Corpus) -> None:
     assert (table.facts.total(), table.empty) == (10_895, 2_504)
     assert not read_here - table.facts
     assert (table.facts - read_here).total() == 126
+
+
+# As text
+
+
+def read_text(path: Path) -> tuple[list[LinkedSentence], TextNotes]:
+    notes = TextNotes()
+    return list(KnowledgeNet().text(path, notes)), notes
+
+
+def test_the_rows_of_a_passage_are_one_sentence_with_what_is_linked(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        row("[s Ann Lee|Q1] and [o Bob] met Cy."),
+        row("Ann Lee and [o Bob] met [s Cy|Q3].", "SPOUSE", "8", 5),
+        row("[s Ann|Q9] Lee and Bob met [o Cy|Q3]."),
+        row("[s Ann Lee|Q1] left [o Oslo|Q4]."),
+    )
+    sentences, notes = read_text(file)
+    ann = LinkedMention(0, 2, "Q1")
+    assert sentences == [
+        LinkedSentence("7-100-1", ("Ann", "Lee", "and", "Bob", "met", "Cy", "."), (ann, LinkedMention(5, 6, "Q3"))),
+        LinkedSentence("7-100-2", ("Ann", "Lee", "left", "Oslo", "."), (ann, LinkedMention(3, 4, "Q4"))),
+    ]
+    assert notes == TextNotes(
+        names={"ann lee": "Q1", "cy": "Q3", "ann": "Q9", "oslo": "Q4"},
+        remarks=[
+            "arguments that are not linked, and are no mentions of the text: 1",
+            "linked arguments that overlap one before them, and are not used: 1",
+        ],
+    )
+
+
+def test_a_link_of_one_row_holds_and_another_one_is_remarked(tmp_path: Path) -> None:
+    rows = row("[s Ann] of [o Acme|Q2]"), row("[o Ann|Q1] of [s Acme]"), row("[s Ann|Q9] of [o Acme]")
+    (sentence,), notes = read_text(write(tmp_path, *rows))
+    assert sentence.mentions == (LinkedMention(0, 1, "Q1"), LinkedMention(2, 3, "Q2"))
+    assert notes.remarks == ["arguments that an earlier row links to another entity, which is used: 1"]
+
+
+def test_pronouns_are_mentions_and_no_names(tmp_path: Path) -> None:
+    (sentence,), notes = read_text(write(tmp_path, row("[s She|Q1] runs [o IT|Q2] Ltd")))
+    assert [mention.entity for mention in sentence.mentions] == ["Q1", "Q2"]
+    assert notes.names == {}
+
+
+def test_a_name_of_several_entities_stands_for_the_most_frequent_one(tmp_path: Path) -> None:
+    rows = [row(f"[s Avon|{entity}] and [o  avon|Q{at}5] {at}") for at, entity in enumerate(["Q1", "Q2", "Q2"])]
+    sentences, notes = read_text(write(tmp_path, *rows))
+    assert (len(sentences), notes.names) == (3, {"avon": "Q2"})
+    assert notes.remarks == ["names of several entities, which stand for the most frequent one: 1"]
+
+
+def test_rows_that_are_no_facts_are_told_in_the_text_too(tmp_path: Path) -> None:
+    empty = cells("1", "7", "100", "108", "-", "-", "-", "-", "CEO", "<p> Ann left</p>")
+    file = write(tmp_path, empty, FACT, cells("1", "2"))
+    sentences, notes = read_text(file)
+    assert [sentence.tokens[:2] for sentence in sentences] == [("Ann", "Lee")]
+    assert notes.left_out == {NO_FACT: 1, "a row that is not 10 cells, <td> ... </td>": 1}
+    assert [str(fault.place) for fault in notes.faults] == [f"{file}, line {LINE + 2}"]
+
+
+def test_the_text_of_the_original(original_file: Path, original: Corpus) -> None:
+    sentences, notes = read_text(original_file)
+    assert len(sentences) == len({sentence.identifier for sentence in sentences}) == 3_771
+    assert {sentence.tokens for sentence in sentences} == {mention.tokens for mention in original.mentions}
+    assert sum(len(sentence.mentions) for sentence in sentences) == 7_283
+    assert len({mention.entity for sentence in sentences for mention in sentence.mentions}) == 3_907
+    assert sum(len(sentence.mentions) >= 2 for sentence in sentences) == 2_209
+    assert (notes.left_out, notes.faults) == ({NO_FACT: 2_504}, [])
+    assert notes.remarks == [
+        "arguments that are not linked, and are no mentions of the text: 5,089",
+        "linked arguments that overlap one before them, and are not used: 2",
+        "names of several entities, which stand for the most frequent one: 55",
+    ]
+    assert len(notes.names) == 4_079
+    assert not {"he", "his", "who", "where", "it"} & notes.names.keys()

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from harness.errors import HarnessError
-from harness.report.leaderboard import COLUMNS, FORMATS, cells_table, render
+from harness.report.leaderboard import FORMATS, cells_table, render
+from harness.report.rows import COLUMNS
 from harness.scoring import METRICS
 
 
@@ -141,14 +142,14 @@ Refused pairs:
 - handcrafted with none, features=off: nothing is left to read
 """
 
-CSV = """cell,corpus,split,encoder,strategy,text,variant,size,replicates,n,metric,mean,sd,ci_low,ci_high
-c1,kbp37,paper,bilstm,none,,,6405,3,3,micro-F1 over all classes (%),61.0000,1.0000,58.5159,63.4841
-c2,kbp37,paper,bilstm,none,,,50,3,3,micro-F1 over all classes (%),30.0000,0.0000,30.0000,30.0000
-c3,kbp37,paper,bilstm,avg-embed,,,50,3,3,micro-F1 over all classes (%),30.0000,27.5136,-38.3477,98.3477
-c4,kbp37,paper,bilstm,avg-embed,,,6405,3,2,micro-F1 over all classes (%),,,,
-c5,kbp37,paper,pcnn,none,,,50,3,1,micro-F1 over all classes (%),,,,
-c6,toy_a|b,paper,bilstm,none,,l2=0.1|on,20,3,3,"micro-F1 without the negative class, directed (%)",20.7819,8.8531,-1.2104,42.7742
-c7,toy_a|b,paper,bilstm,seq-unshared,wiki_1,l2=0,20,3,0,"micro-F1 without the negative class, directed (%)",,,,
+CSV = """cell,corpus,split,encoder,strategy,text,variant,size,replicates,n,metric,mean,sd,ci_low,ci_high,linked,often,pretraining_epochs,held_out_before,held_out_after
+c1,kbp37,paper,bilstm,none,,,6405,3,3,micro-F1 over all classes (%),61.0000,1.0000,58.5159,63.4841,,,,,
+c2,kbp37,paper,bilstm,none,,,50,3,3,micro-F1 over all classes (%),30.0000,0.0000,30.0000,30.0000,,,,,
+c3,kbp37,paper,bilstm,avg-embed,,,50,3,3,micro-F1 over all classes (%),30.0000,27.5136,-38.3477,98.3477,,,,,
+c4,kbp37,paper,bilstm,avg-embed,,,6405,3,2,micro-F1 over all classes (%),,,,,,,,,
+c5,kbp37,paper,pcnn,none,,,50,3,1,micro-F1 over all classes (%),,,,,,,,,
+c6,toy_a|b,paper,bilstm,none,,l2=0.1|on,20,3,3,"micro-F1 without the negative class, directed (%)",20.7819,8.8531,-1.2104,42.7742,,,,,
+c7,toy_a|b,paper,bilstm,seq-unshared,wiki_1,l2=0,20,3,0,"micro-F1 without the negative class, directed (%)",,,,,,,,,
 """
 
 LATEX = r"""% needs \usepackage{booktabs}
@@ -224,6 +225,11 @@ def test_json_is_a_list_of_rows_with_null_for_what_is_not_there() -> None:
         "sd": 8.8531,
         "ci_low": -1.2104,
         "ci_high": 42.7742,
+        "linked": None,
+        "often": None,
+        "pretraining_epochs": None,
+        "held_out_before": None,
+        "held_out_after": None,
         "notice": "Generated: 100 % of it is made up.",
     }
     assert [rows[3][name] for name in ("n", "mean", "sd", "ci_low", "ci_high")] == [2, None, None, None, None]
@@ -252,7 +258,7 @@ def test_one_replicate_has_a_mean_without_a_deviation() -> None:
     grid["cells"] = [{**grid["cells"][0], "keys": ["c1-0"]}]
     assert "| bilstm | none | **60.0** |" in render(grid, RECORDS, "md")
     assert "over n = 1 replicates" in render(grid, RECORDS, "md")
-    assert render(grid, RECORDS, "csv").endswith(",6405,1,1,micro-F1 over all classes (%),60.0000,,,\n")
+    assert render(grid, RECORDS, "csv").endswith(",6405,1,1,micro-F1 over all classes (%),60.0000,,,,,,,,\n")
 
 
 @pytest.mark.parametrize("format", FORMATS)

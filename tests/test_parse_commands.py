@@ -154,7 +154,7 @@ def test_what_is_exported_imports_again(folder: Path, printed: Printed) -> None:
     assert printed()[0] == "12 sentences are in mine.conllu; 0 mentions have no parse\n"
     assert data("import-parses", "mydata", "mine.conllu") == 0
     assert printed()[0] == (
-        "12 sentences; 0 not of the corpus; 0 multiword ranges and empty nodes passed over; 0 of 12 mentions have no "
+        "12 sentences; 0 not of the data; 0 multiword ranges and empty nodes passed over; 0 of 12 mentions have no "
         "parse\nThe parse set 'imported' in .harness/parses/imported has 6 sentences. A grid uses them so: corpora = "
         '[{name = "tacred", path = "mydata", parses = "imported"}]\n'
     )

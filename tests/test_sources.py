@@ -376,7 +376,7 @@ def test_a_file_that_two_readers_know_by_name_is_told(tmp_path: Path, make_plugi
         ("x.JSONL", "jsonl"),
         ("x.json", "found what may be fewrel or tacred. Say which: --reader NAME"),
         ("x.zip", "knowledgenet"),
-        ("x.xml", "found the files of none. Say which: --reader NAME"),
+        ("x.pdf", "found the files of none. Say which: --reader NAME"),
         ("x", "found the files of none. Say which: --reader NAME"),
     ],
 )

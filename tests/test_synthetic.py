@@ -13,14 +13,15 @@ from statistics import mean, median
 import pytest
 
 from benchmarks.corpora.synthetic import Synthetic
-from harness.contracts import LinkedMention, LinkedSentence, Parse, RelationMention, Span
+from harness.contracts import LinkedMention, LinkedSentence, Parse, RelationMention, Span, TextNotes
 
 ROOT = Path(__file__).parents[1]
 DIGEST = """
 import hashlib
 from itertools import islice
 from benchmarks.corpora.synthetic import Synthetic
-written = repr((Synthetic().read(None), *islice(Synthetic().text(), 2000)))
+from harness.contracts import TextNotes
+written = repr((Synthetic().read(None), *islice(Synthetic().text(None, TextNotes()), 2000)))
 print(hashlib.sha256(written.encode()).hexdigest())
 """
 
@@ -32,7 +33,7 @@ def mentions() -> tuple[RelationMention, ...]:
 
 @pytest.fixture(scope="module")
 def text() -> list[LinkedSentence]:
-    return list(Synthetic().text())
+    return list(Synthetic().text(None, TextNotes()))
 
 
 def related(mentions: tuple[RelationMention, ...], part: str) -> list[RelationMention]:

@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
+from harness.analysis import summarise
 from harness.commands.track import serve_ui
 from harness.errors import HarnessError
 from harness.tracking import Counts, Tracker, default_uri, sync
@@ -89,6 +90,25 @@ def make_cell(name: str, spec: dict[str, Any], variant: str, replicates: int) ->
         "keys": [name * 63 + str(replicate) for replicate in range(replicates)],
         "spec": spec,
     }
+
+
+def text_grid(crossed: int | None = None, replicates: int = 2) -> Grid:
+    """One cell, which reads a text and is pre-trained on it."""
+    grid = make_grid(replicates)
+    spec = make_spec("bilstm", {"hidden": 8}, {"name": "glove", "digest": "g", "unknown": "hash"})
+    text = {"name": "wiki", "digest": "w", "selection": "random", "sentences": 300, "distance": 20, "parses": None}
+    spec |= {"text": text, "strategy": {"name": "seq", "parameters": {"epochs": 2}}, "crossed": crossed}
+    cell = make_cell("t", spec, "", replicates) | {"strategy": "seq", "text": "wiki (random)"}
+    return {**grid, "cells": [cell]}
+
+
+def text_records(grid: Grid, scores: list[float]) -> Records:
+    """Its runs, complete, with what they say of the text and of pre-training."""
+    (cell,) = grid["cells"]
+    text = {"sentences": 300, "tokens": 3000, "mentions": 700, "entities": 500, "linked": 0.25, "often": 0.125}
+    pretraining = {"mentions": 550, "best_epoch": 1, "loss": [7.0, 6.0], "held_out": [9.0, 5.0, 5.5], "seconds": 2.5}
+    made = [make_record(cell, replicate, score) for replicate, score in enumerate(scores)]
+    return {record["key"]: record | {"text": text, "pretraining": pretraining} for record in made}
 
 
 def make_record(cell: dict[str, Any], replicate: int, score: float | None) -> dict[str, Any]:
@@ -311,6 +331,72 @@ def test_a_child_shows_parameters_scores_curves_and_times(uri: str) -> None:
     assert child.data.tags["reprise.device"] == "cpu"
     assert child.data.tags["reprise.commit"] == "c0ffee"
     assert child.data.tags["mlflow.note.content"] == "A public revision of StanfordRE."
+
+
+def test_a_child_shows_its_text_and_its_pretraining_by_epoch(uri: str) -> None:
+    grid = text_grid()
+    Tracker(uri, grid).log(text_records(grid, [0.4, 0.5]))
+    child, client = child_of(uri, grid["cells"][0]["keys"][1]), MlflowClient(tracking_uri=uri)
+    shown = {n: v for n, v in child.data.metrics.items() if n.startswith(("text_", "pretraining_"))}
+    assert shown == {
+        "text_sentences": 300,
+        "text_tokens": 3000,
+        "text_mentions": 700,
+        "text_entities": 500,
+        "text_linked": 25.0,
+        "text_often": 12.5,
+        "pretraining_mentions": 550,
+        "pretraining_best_epoch": 1,
+        "pretraining_seconds": 2.5,
+        "pretraining_loss": 6.0,  # MLflow shows the last epoch's
+        "pretraining_held_out": 5.5,
+    }
+    losses = {"pretraining_loss": [(1, 7.0), (2, 6.0)], "pretraining_held_out": [(0, 9.0), (1, 5.0), (2, 5.5)]}
+    for name, points in losses.items():
+        assert sorted((m.step, m.value) for m in client.get_metric_history(child.info.run_id, name)) == points
+
+
+def test_a_text_is_found_by_its_label_and_by_its_name(uri: str) -> None:
+    grid = text_grid()
+    Tracker(uri, grid).log(text_records(grid, [0.4, 0.5]))
+    shown = parent_of(uri).data.params
+    assert {name: value for name, value in shown.items() if name.startswith("text")} == {
+        "text": "wiki (random)",
+        "text.name": "wiki",
+        "text.digest": "w",
+        "text.selection": "random",
+        "text.sentences": "300",
+        "text.distance": "20",
+    }
+    assert parent_of(uri).info.run_name == "bilstm · seq · wiki (random) · n=50 · kbp37, split paper"
+    assert len(runs_of(uri, "params.text = 'wiki (random)' and params.replicate = '0'")) == 1
+    assert len(runs_of(uri, "params.`text.name` = 'wiki' and metrics.text_linked > 20")) == 2
+
+
+def test_records_from_before_texts_were_read_show_none(uri: str) -> None:
+    grid = text_grid()
+    records = text_records(grid, [0.4, 0.5])
+    for record in records.values():
+        record["text"], record["pretraining"] = None, None
+    before = copy.deepcopy(records)
+    for record in before.values():
+        del record["text"], record["pretraining"]
+    assert Tracker(uri, grid).log(records) == 2
+    assert Tracker(uri, grid).log(before) == 0
+    assert not [name for name in child_of(uri, min(records)).data.metrics if name.startswith(("text", "pretraining"))]
+
+
+def test_the_interval_of_a_crossed_cell_is_that_of_the_two_way_model(uri: str) -> None:
+    grid = text_grid(crossed=3, replicates=6)
+    scores = [0.61, 0.64, 0.67, 0.67, 0.68, 0.69]
+    Tracker(uri, grid).log(text_records(grid, scores))
+    figures = parent_of(uri).data.metrics
+    expected = summarise([100 * score for score in scores], crossed=3)
+    found = [figures[f"test_micro_f1_positive_{name}"] for name in ("mean", "sd", "ci_low", "ci_high")]
+    assert found == pytest.approx([expected.mean, expected.sd, expected.low, expected.high])
+    assert figures["n"] == 6
+    assert parent_of(uri).data.params["crossed"] == "3"
+    assert sync(uri, grid, text_records(grid, scores)) == Counts(0, 0, 6)
 
 
 def test_filters_find_children_by_their_cells_parameters(uri: str) -> None:

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.collection import Collection, in_text_order
-from harness.contracts import About, Corpus, CorpusReader, Download, Place, RelationMention, Span
+from harness.collection import Collection, TextCollection, in_text_order
+from harness.contracts import (
+    About,
+    Corpus,
+    CorpusReader,
+    Download,
+    LinkedMention,
+    LinkedSentence,
+    Place,
+    RelationMention,
+    Span,
+    TextNotes,
+    TextReader,
+)
 from harness.errors import DataError
 from harness.fields import UnusableError, has, shown, texts
 from harness.text_files import files_of, find, read_json
 
 EXAMPLES, NAMES = "val_wiki.json", "pid2name.json"
+_HALF_PAIR = re.compile("[\ud800-\udfff]")  # of surrogates: JSON may hold one, and it is no text
 _COMMIT = "https://raw.githubusercontent.com/thunlp/FewRel/278a2315d2138810a379cd8d5718914dc56e2582/data"
 
 
-class FewRel(CorpusReader):
+class FewRel(CorpusReader, TextReader):
     """val_wiki.json, or another file of its format, and pid2name.json beside it where there is one.
 
     The file is a JSON object that has a list of examples for each P-id. An example has ``tokens`` and two arguments,
     the head ``h`` and the tail ``t``: ``[name, Q-id, [[place of a token, ...], ...]]``, one inner list for each
     occurrence in the sentence, of which the first is taken. A label is the P-id and the relation's name,
     "P177 crosses"; the P-id alone where pid2name.json is missing or lacks it. All is training data.
+
+    As text, the examples of one sentence are one, with all their mentions; of those that overlap, that of the earlier
+    example stays. The names beside the Q-ids are the entities' further names; one that several have stands for the
+    one that it stands beside most often. That takes memory of the size of the file.
     """
 
     files = (EXAMPLES, NAMES)
@@ -43,7 +63,7 @@ class FewRel(CorpusReader):
         oddities=(
             "the validation part of a few-shot benchmark, used as a corpus of 16 relations without official parts",
             "an argument may occur several times, 181 heads and 244 tails do: the first occurrence is taken",
-            "only the two arguments are linked; the names beside their Q-ids are lower-cased and not used",
+            "only the two arguments are linked; the names beside their Q-ids are lower-cased",
             "178 sentences have tokens that are blanks, and are kept as they are",
             "'Figure Skating' has one Q-id in one example of a sentence, and another in another example of it",
         ),
@@ -57,6 +77,41 @@ class FewRel(CorpusReader):
             with collection.example(place):
                 collection.add(_mention(identifier, label, example))
         return collection.corpus()
+
+    def text(self, path: Path | None, notes: TextNotes) -> Iterator[LinkedSentence]:
+        assert path is not None
+        collection = TextCollection(notes)
+        sentences: dict[tuple[str, ...], LinkedSentence] = {}
+        names: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        overlapping = 0
+        (file,) = files_of(path, (EXAMPLES,))
+        for place, identifier, _, example in _examples(file):
+            with collection.example(place):
+                tokens, arguments = texts(example, "tokens"), [_argument(example, name) for name in ("h", "t")]
+                mentions = [LinkedMention(*span, entity) for span, entity in arguments]
+                sentence = collection.sentence(identifier, tokens, mentions)
+                joined = _joined(sentences[tokens], sentence) if tokens in sentences else sentence
+                overlapping += sum(mention not in joined.mentions for mention in mentions)
+                sentences[tokens] = joined
+                for name, entity, _ in (example["h"], example["t"]):
+                    if name.strip() and not _HALF_PAIR.search(name):
+                        names[name.strip()][entity] += 1
+        notes.names |= {name: counts.most_common(1)[0][0] for name, counts in names.items()}
+        if overlapping:
+            notes.remarks.append(f"mentions that overlap one before them, and are not used: {overlapping:,}")
+        if several := sum(len(counts) > 1 for counts in names.values()):
+            notes.remarks.append(f"names of several entities, which stand for the most frequent one: {several:,}")
+        yield from sentences.values()
+
+
+def _joined(sentence: LinkedSentence, again: LinkedSentence) -> LinkedSentence:
+    """The sentence with those mentions of its other example, too, that stand apart from its own."""
+    further = [
+        mention
+        for mention in again.mentions
+        if all(mention.end <= own.start or own.end <= mention.start for own in sentence.mentions)
+    ]
+    return dataclasses.replace(sentence, mentions=tuple(sorted((*sentence.mentions, *further))))
 
 
 def _examples(file: Path) -> Iterator[tuple[Place, str, str, Any]]:

@@ -5,13 +5,25 @@ from __future__ import annotations
 import dataclasses
 import re
 import zipfile
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from benchmarks.corpora._tokens import Characters, covering, tokenise, words
-from harness.collection import Collection, in_text_order
-from harness.contracts import About, Corpus, CorpusReader, Download, LinkedMention, Place, RelationMention
+from harness.collection import Collection, TextCollection, in_text_order
+from harness.contracts import (
+    About,
+    Corpus,
+    CorpusReader,
+    Download,
+    LinkedMention,
+    LinkedSentence,
+    Place,
+    RelationMention,
+    TextNotes,
+    TextReader,
+)
 from harness.errors import DataError
 from harness.fields import UnusableError, shown
 from harness.text_files import files_of, opened
@@ -20,6 +32,19 @@ COLUMNS = (
     "Fold", "Doc", "Pass Start", "Pass End", "Sbj Start", "Sbj End", "Obj Start", "Obj End", "Annotated Property",
     "Passage",
 )  # fmt: skip
+_NO_FACT = "a passage without a fact, annotated as such"
+_UNLINKED = "arguments that are not linked, and are no mentions of the text"
+_OVERLAPPING = "linked arguments that overlap one before them, and are not used"
+_OTHERWISE = "arguments that an earlier row links to another entity, which is used"
+_SEVERAL = "names of several entities, which stand for the most frequent one"
+
+_PRONOUNS = frozenset(
+    "i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers "
+    "herself it its itself they them their theirs themselves one who whom whose which that what where this these "
+    "those".split()
+)
+"""What mentions an entity and is no name of it."""
+
 _ROW = re.compile(r"</?tr\b[^<>]*>")
 _TAG = re.compile(r"<[^<>]*>")
 _CELL = re.compile(r"\s*<td\b[^<>]*>")
@@ -33,7 +58,7 @@ Argument = tuple[Characters, str | None]
 """Where an argument stands in its passage, and the Wikidata ID that it is linked to; None where it is not."""
 
 
-class KnowledgeNet(CorpusReader):
+class KnowledgeNet(CorpusReader, TextReader):
     """The page of human_readable-v10-notest.zip, an HTML table; a path may name such a zip file, too.
 
     A row is a fact, whose two arguments are marked in its passage and may be links to Wikidata, or a passage that
@@ -41,6 +66,10 @@ class KnowledgeNet(CorpusReader):
     tokens are cut at the edges of all arguments that its rows mark, and are the same in all of them. The arguments of
     the other rows are a mention's `others` where they are linked and apart from its own two. Nothing in the page is
     escaped, and all of it is training data: the test part is not public.
+
+    As text, the rows of one passage are one sentence, wherever it was taken from; its mentions are the arguments that
+    are linked. What such an argument is called is a further name of its entity, unless it is a pronoun; a name that
+    several have stands for the one with the most mentions of that name. That takes memory of the size of the file.
     """
 
     files = ("human_readable-v10-notest.zip",)
@@ -76,7 +105,7 @@ class KnowledgeNet(CorpusReader):
             with collection.example(place):
                 fact = _fact(_cells(row))
                 if fact is None:
-                    collection.pass_over("a passage without a fact, annotated as such")
+                    collection.pass_over(_NO_FACT)
                     continue
                 passage = passages.setdefault((fact.document, fact.start, fact.text), _Passage(fact.text))
                 facts.append((place, fact, passage))
@@ -87,6 +116,34 @@ class KnowledgeNet(CorpusReader):
             with collection.example(place):
                 collection.add(_mention(fact, passage))
         return collection.corpus()
+
+    def text(self, path: Path | None, notes: TextNotes) -> Iterator[LinkedSentence]:
+        assert path is not None
+        collection = TextCollection(notes)
+        passages: dict[str, tuple[str, Place, _Passage]] = {}
+        remarks: Counter[str] = Counter()
+        for place, row in (row for file in files_of(path, self.files) for row in _rows(file)):
+            with collection.example(place):
+                fact = _fact(_cells(row))
+                if fact is None:
+                    collection.pass_over(_NO_FACT)
+                    continue
+                identifier = f"{fact.document}-{fact.start}-{len(passages) + 1}"
+                _, _, passage = passages.setdefault(fact.text, (identifier, place, _Passage(fact.text)))
+                for characters, entity in (fact.subject, fact.object):
+                    remarks[_OTHERWISE] += not passage.links_to(characters, entity)
+        names: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for identifier, place, passage in passages.values():
+            with collection.example(place):
+                linked, mentions = passage.linked(), tuple(passage.others(()))
+                remarks[_UNLINKED] += len(passage.entities) - len(linked)
+                remarks[_OVERLAPPING] += len(linked) - len(mentions)
+                for name, entity in passage.names():
+                    names[name][entity] += 1
+                yield collection.sentence(identifier, words(passage.text, passage.tokens), mentions)
+        notes.names |= {name: counts.most_common(1)[0][0] for name, counts in names.items()}
+        remarks[_SEVERAL] = sum(len(counts) > 1 for counts in names.values())
+        notes.remarks += [f"{told}: {count:,}" for told, count in remarks.items() if count]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,12 +177,22 @@ class _Passage:
         """The tokens, once all mentions are noted."""
         return tokenise(self.text, {edge for characters in self.entities for edge in characters})
 
-    def others(self, pair: tuple[Characters, Characters]) -> Iterator[LinkedMention]:
+    def linked(self) -> dict[Characters, str]:
+        """The mentions that are linked, with their entities."""
+        return {characters: entity for characters, entity in self.entities.items() if entity}
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """What the linked mentions are called, case-folded, and their entities; a pronoun is no name."""
+        for characters, entity in self.linked().items():
+            name = " ".join(self.text[slice(*characters)].split()).casefold()
+            if name not in _PRONOUNS:
+                yield name, entity
+
+    def others(self, pair: tuple[Characters, ...]) -> Iterator[LinkedMention]:
         """The linked mentions apart from the pair and from each other; of those that begin together the longest."""
         taken = 0
-        for characters in sorted(self.entities, key=lambda characters: (characters[0], -characters[1])):
-            entity = self.entities[characters]
-            if entity and characters[0] >= taken and not any(_overlap(characters, one) for one in pair):
+        for characters, entity in sorted(self.linked().items(), key=lambda one: (one[0][0], -one[0][1])):
+            if characters[0] >= taken and not any(_overlap(characters, one) for one in pair):
                 taken = characters[1]
                 yield LinkedMention(*covering(self.tokens, characters), entity)
 

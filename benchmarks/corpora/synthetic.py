@@ -14,7 +14,17 @@ from pathlib import Path
 
 from benchmarks.corpora._world import World
 from benchmarks.corpora._writer import NO_RELATION, Sentence, Writer
-from harness.contracts import About, Corpus, CorpusReader, LinkedSentence, Part, RelationMention, Span
+from harness.contracts import (
+    About,
+    Corpus,
+    CorpusReader,
+    LinkedSentence,
+    Part,
+    RelationMention,
+    Span,
+    TextNotes,
+    TextReader,
+)
 
 SIZES: dict[Part, int] = {"train": 2800, "dev": 400, "test": 800}  # mentions
 STATING = 0.8  # share of the mentions that have a relation
@@ -22,7 +32,7 @@ TEXT_SIZE = 20_000  # sentences
 TEXT_STATING = 0.65  # share of the sentences that state a fact
 
 
-class Synthetic(CorpusReader):
+class Synthetic(CorpusReader, TextReader):
     """Generated anew at every reading, the same on every machine."""
 
     about = About(
@@ -34,7 +44,7 @@ class Synthetic(CorpusReader):
         notice="Synthetic corpus, for trying the harness: these scores say nothing about real text.",
     )
 
-    def read(self, folder: Path | None) -> Corpus:
+    def read(self, path: Path | None) -> Corpus:
         written = _distinct(Writer(World(), "synthetic corpus"))
         return Corpus(
             tuple(
@@ -44,7 +54,7 @@ class Synthetic(CorpusReader):
             )
         )
 
-    def text(self) -> Iterator[LinkedSentence]:
+    def text(self, path: Path | None, notes: TextNotes) -> Iterator[LinkedSentence]:
         """The same world in 20,000 sentences without labels, on most of its entities, two or three of them in each."""
         writer = Writer(World(known_only=True), "synthetic text")
         for number in range(TEXT_SIZE):

@@ -7,18 +7,21 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from harness import scheduler
-from harness.commands.data import request_of, source_of
+from harness import registry, scheduler
+from harness.commands.data import means_text, request_of, source_of
+from harness.contracts import CorpusReader, LinkedSentence, Parse, Reader, RelationMention, TextReader
 from harness.datasets import annotation, conllu_files
+from harness.datasets.conllu_files import Parsable
 from harness.datasets.parses import ParseSet, Tokens, attach, names
 from harness.datasets.sources import Request, find_path
+from harness.datasets.texts import read_text
 from harness.errors import DataError
 from harness.text_files import PACKINGS, lines
 
@@ -29,13 +32,13 @@ EVERY = 10
 
 
 def annotate(asked: argparse.Namespace) -> int:
-    """Parse the sentences of a corpus, or of a text, that a set of parses lacks. 1 where some can't be parsed."""
-    request = None if _is_text(asked) else request_of(asked)
+    """Parse the sentences of a corpus, a text or a .txt file that a set lacks. 1 where some can't be parsed."""
+    request = None if _is_plain(asked) else request_of(asked)
     if request is None:
-        sentences = list(_text(find_path(asked.corpus, asked.home)))
+        sentences = list(_plain(find_path(asked.corpus, asked.home)))
     else:
-        mentions = source_of(request, asked.home).corpus.mentions
-        sentences = [(mention.identifier, mention.tokens) for mention in mentions]
+        mentions, linked = _data(request, asked.home)
+        sentences = [(one.identifier, one.tokens) for one in _all(mentions, linked)]
     identifiers: dict[Tokens, str] = {}
     for identifier, tokens in sentences:
         identifiers.setdefault(tokens, identifier)
@@ -67,45 +70,74 @@ def annotate(asked: argparse.Namespace) -> int:
 
 
 def import_parses(asked: argparse.Namespace) -> int:
-    """Bring the parses of CoNLL-U files into a set. 1 where sentences of the corpus are left without any."""
+    """Bring the parses of CoNLL-U files into a set. 1 where sentences of the data are left without any."""
     request = request_of(asked)
-    mentions = source_of(request, asked.home).corpus.mentions
-    found = conllu_files.import_parses(asked.files, mentions)
-    there = ParseSet(asked.home, asked.name).parses(found.parses) if asked.name in names(asked.home) else {}
-    if other := sum(parse != found.parses[tokens] for tokens, parse in there.items()):
+    mentions, linked = _data(request, asked.home)
+    found = conllu_files.import_parses(asked.files, _all(mentions, linked))
+    there: dict[Tokens, Parse] = {}
+    if asked.name in names(asked.home):
+        there = ParseSet(asked.home, asked.name).parses(one.tokens for one in _all(mentions, linked))
+    if other := sum(there.get(tokens, parse) != parse for tokens, parse in found.parses.items()):
         raise DataError(
             f"the parse set '{asked.name}' has another parse of {other:,} of these sentences; give the new ones a set "
             "of their own: --name ANOTHER"
         )
     parse_set = ParseSet.create(asked.home, asked.name, conllu_files.MAKER, [file.name for file in asked.files])
     parse_set.add({tokens: parse for tokens, parse in found.parses.items() if tokens not in there})
-    missing = set(parse_set.missing(mention.tokens for mention in mentions))
-    lacking = [mention.identifier for mention in mentions if mention.tokens in missing]
-    first = f", the first is {lacking[0]}" if lacking else ""
-    print(f"{found.told()}; {len(lacking):,} of {len(mentions):,} mentions have no parse{first}")
+    told, lacking = [found.told()], 0
+    for what, all_of_them in (("mentions", mentions), ("sentences of text", linked)):
+        without = [one.identifier for one in all_of_them if not (one.tokens in found.parses or one.tokens in there)]
+        first = f", the first is {without[0]}" if without else ""
+        if all_of_them:
+            told.append(f"{len(without):,} of {len(all_of_them):,} {what} have no parse{first}")
+        lacking += len(without)
+    print("; ".join(told))
     print(_where(parse_set, request))
     return 1 if lacking else 0
 
 
 def export_parses(asked: argparse.Namespace) -> int:
-    """Write the parses of a corpus, its own or those of a set, as CoNLL-U."""
-    corpus = source_of(request_of(asked), asked.home).corpus
-    if asked.parses is not None:
-        corpus = attach(corpus, ParseSet(asked.home, asked.parses), asked.corpus)
-    written, without = conllu_files.export_parses(corpus.mentions, asked.out)
-    print(f"{written:,} sentences are in {asked.out}; {without:,} mentions have no parse")
+    """Write the parses of a corpus or a text, its own or those of a set, as CoNLL-U."""
+    request = request_of(asked)
+    wanted: Sequence[Parsable]
+    if means_text(asked, request):
+        what, wanted = "sentences", list(read_text(request, asked.home, asked.parses, _tell).sentences())
+    else:
+        what, corpus = "mentions", source_of(request, asked.home).corpus
+        if asked.parses is not None:
+            corpus = attach(corpus, ParseSet(asked.home, asked.parses), asked.corpus)
+        wanted = corpus.mentions
+    written, without = conllu_files.export_parses(wanted, asked.out)
+    print(f"{written:,} sentences are in {asked.out}; {without:,} {what} have no parse")
     return 0
 
 
-def _is_text(asked: argparse.Namespace) -> bool:
+def _data(request: Request, home: Path) -> tuple[Sequence[RelationMention], Sequence[LinkedSentence]]:
+    """The mentions of a corpus and the sentences of a text, as grids read them; of data that is both, both."""
+    kind: type[Reader] = registry.load("corpus", request.reader)
+    mentions = source_of(request, home).corpus.mentions if issubclass(kind, CorpusReader) else ()
+    linked = list(read_text(request, home, None, _tell).sentences()) if issubclass(kind, TextReader) else []
+    return mentions, linked
+
+
+def _all(mentions: Iterable[Parsable], linked: Iterable[Parsable]) -> Iterator[Parsable]:
+    yield from mentions
+    yield from linked
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _is_plain(asked: argparse.Namespace) -> bool:
     """Whether plain sentences are meant, and no corpus: a .txt file, packed or not, for which no reader is named."""
     file = Path(asked.corpus)
     plain = Path(file.stem) if file.suffix in PACKINGS else file
     return asked.reader is None and plain.suffix == ".txt"
 
 
-def _text(file: Path) -> Iterator[tuple[str, Tokens]]:
-    """The sentences of a text, one a line, tokens between blanks, with the numbers of their lines."""
+def _plain(file: Path) -> Iterator[tuple[str, Tokens]]:
+    """Plain sentences, one a line, tokens between blanks, with the numbers of their lines."""
     for number, line in lines(file):
         if tokens := tuple(map(sys.intern, filter(None, _BLANKS.split(line)))):
             yield str(number), tokens
@@ -118,7 +150,9 @@ def _where(parse_set: ParseSet, request: Request | None) -> str:
         return told
     fields = {"name": request.reader, "path": request.path, **dict(request.parameters), "parses": parse_set.name}
     entry = ", ".join(f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None)
-    return f"{told} A grid uses them so: corpora = [{{{entry}}}]"
+    kind: type[Reader] = registry.load("corpus", request.reader)
+    axes = [axis for axis, base in (("corpora", CorpusReader), ("texts", TextReader)) if issubclass(kind, base)]
+    return f"{told} A grid uses them so: " + ", ".join(f"{axis} = [{{{entry}}}]" for axis in axes)
 
 
 @contextmanager

@@ -58,11 +58,15 @@ def run(asked: argparse.Namespace) -> int:
     planned = scheduler.plan(runs, store, asked.rerun)
     tell_damaged(store)
     workers, device = _workers(asked), scheduler.choose_device(asked.device)
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
     folder = asked.results / grid.plain["name"]
     print(planned.told(workers), file=sys.stderr)
     if planned.todo:
         _write_plain(folder / "grid.json", grid.plain)  # a folder that takes no files is told before hours of work
-        scheduler.prepare(planned.todo, grid, asked.home, lambda line: print(line, file=sys.stderr))
+        scheduler.prepare(planned.todo, grid, asked.home, tell)
         log = _tracker(asked, grid.plain, store)
         try:
             with _progress(len(planned.todo)) as told:
@@ -72,7 +76,7 @@ def run(asked: argparse.Namespace) -> int:
                     log(outcome.record)
                     told(outcome.record)
 
-                scheduler.run(planned.todo, grid, asked.home, workers, device, finished)
+                scheduler.run(planned.todo, grid, asked.home, workers, device, finished, tell)
         except KeyboardInterrupt:
             write_results(grid.plain, store, folder)
             print("The finished runs are kept; the same command goes on with the rest.", file=sys.stderr)

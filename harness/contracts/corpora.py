@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -104,7 +105,7 @@ class About:
     stands over every table made from the corpus; `oddities` are known faults of the data.
     """
 
-    headline: str
+    headline: str = "accuracy"
     negative_label: str | None = None
     roles: bool = False
     licence: str = "not stated"
@@ -138,13 +139,27 @@ class Download:
     files: Mapping[str, str]
 
 
-class CorpusReader(ABC):
-    """A corpus: one public subclass in one file of benchmarks/corpora; the file's stem is its name.
+@dataclasses.dataclass
+class TextNotes:
+    """What a reader of text tells beside the sentences; whole once they have been iterated to the end.
 
-    `files` must exist, packed or not, in a folder of the corpus's name (`-` written `_`) below a folder of
-    HARNESS_DATA, `optional_files` may; a corpus that has neither is generated. `downloads` are where they can be
+    `left_out` counts, by reason, what is not used; `faults` are those of them that can't be used, with their places,
+    the first ones where they are many. `names` are further names of entities, redirects say, with the IDs that they
+    stand for; an ID needs none where it is a title itself.
+    """
+
+    left_out: Counter[str] = dataclasses.field(default_factory=Counter)
+    faults: list[Fault] = dataclasses.field(default_factory=list)
+    remarks: list[str] = dataclasses.field(default_factory=list)
+    names: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+class Reader(ABC):
+    """What reads data: one public subclass of CorpusReader, of TextReader or of both in one file of benchmarks/corpora.
+
+    The file's stem is its name. `files` must exist, packed or not, in a folder of that name (`-` written `_`) below a
+    folder of HARNESS_DATA, `optional_files` may; what has neither is generated. `downloads` are where they can be
     fetched from; `takes_path` says that a grid may point the reader at other data (`{name = "...", path = "mydata"}`).
-    Which class is negative, and whether the roles are given, is declared in `about`, never guessed.
     """
 
     @dataclasses.dataclass(frozen=True)
@@ -160,6 +175,13 @@ class CorpusReader(ABC):
     def __init__(self, parameters: Any = None) -> None:
         self.parameters: Any = self.Parameters() if parameters is None else parameters
 
+
+class CorpusReader(Reader):
+    """Reads a labelled corpus.
+
+    Which class is negative, and whether the roles are given, is declared in `about`, never guessed.
+    """
+
     @abstractmethod
     def read(self, path: Path | None) -> Corpus:
         """Read the corpus from the folder that holds `files`, or the file or folder that a grid names.
@@ -168,13 +190,29 @@ class CorpusReader(ABC):
         should be; an example that can't be used is no error, but a fault of the Corpus.
         """
 
-    def text(self) -> Iterator[LinkedSentence] | None:
-        """The corpus's own unlabelled text, from which its own word vectors are trained; None where it has none."""
-        return None
-
     def write(self, corpus: Corpus, about: About, folder: Path) -> None:
         """Write any corpus in this reader's format into an empty folder, so that reading gives it back.
 
         Raises NotImplementedError where the format can't hold every corpus.
+        """
+        raise NotImplementedError
+
+
+class TextReader(Reader):
+    """Reads unlabelled text with linked entity mentions."""
+
+    @abstractmethod
+    def text(self, path: Path | None, notes: TextNotes) -> Iterator[LinkedSentence]:
+        """The sentences, in the order of the text, in memory that does not grow with it but for `notes`.
+
+        `path` is None where the text is generated. Raises DataError with file and line where a file is not what it
+        should be; a sentence that can't be used is counted in `notes`. Sentences may have any number of mentions.
+        """
+
+    def write_text(self, sentences: Iterator[LinkedSentence], notes: TextNotes, folder: Path) -> None:
+        """Write any text in this reader's format into an empty folder, so that reading gives it back.
+
+        `notes` are whole once `sentences` are at their end. Raises NotImplementedError where the format can't hold
+        every text.
         """
         raise NotImplementedError

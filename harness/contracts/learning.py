@@ -1,13 +1,14 @@
 """What encoders and strategies receive, return and promise.
 
 Letters in shapes: B mentions of a batch, T tokens of the longest reading, D width of an input vector, H hidden size,
-E entities, V word types.
+E entities, V word types, M mentions of a text.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, ClassVar, Literal
 
@@ -58,14 +59,29 @@ class Batch:
     size: int
     readings: tuple[Reading, ...] = ()
 
+    def together(self) -> Reading:
+        """Both readings as one of (2B) mentions, the first ones before, as wide as the wider one."""
+        one, two = self.readings
+        width = max(one.tokens.shape[1], two.tokens.shape[1])
+
+        def joined(first: Tensor, second: Tensor) -> Tensor:
+            return torch.cat([_widened(first, width), _widened(second, width)])
+
+        positions = None
+        if one.positions is not None and two.positions is not None:
+            positions = joined(one.positions, two.positions)
+        lengths = torch.cat([one.lengths, two.lengths])
+        return Reading(joined(one.tokens, two.tokens), lengths, one.vectors, positions)
+
 
 class Capability(Enum):
     """What an encoder can do, in the words that a refused pair is told with."""
 
     VECTORS = "word and entity vectors to read"
+    WEIGHTS = "weights that pre-training can move"
     ENCODE = "an encoder of readings: encode(reading) -> (B, H)"
     STATES = "an encoder that reads from left to right: states(reading) -> (B, T, H)"
-    CELL = "an LSTM cell to share"
+    CELL = "an LSTM to share: unroll(inputs, start) -> (B, T, H)"
 
 
 class Encoder(nn.Module, ABC):
@@ -73,7 +89,7 @@ class Encoder(nn.Module, ABC):
 
     Made as ``Class(width, parameters, generator)``: `width` is D, `parameters` an instance of the class's own
     `Parameters`, and every random draw comes from `generator`. `offers` says what strategies may ask of it;
-    `standardise` is the default of the fine-tuning parameter of that name.
+    `standardise` is the default of the fine-tuning parameter of that name, `learning_rate` that of pre-training.
 
     `reads` says what the two readings are: "between", mention 1, the words between and mention 2, and the same
     reversed; or "paths", from each mention's node up to the lowest common ancestor in the dependency tree, for which
@@ -88,6 +104,7 @@ class Encoder(nn.Module, ABC):
     reads: ClassVar[Literal["between", "paths"]] = "between"
     positions: ClassVar[bool] = False
     standardise: ClassVar[bool] = False
+    learning_rate: ClassVar[float] = 0.1
 
     def __init__(self, width: int, parameters: Any, generator: torch.Generator) -> None:
         super().__init__()
@@ -124,22 +141,8 @@ class SequenceEncoder(Encoder):
 
     def represent(self, batch: Batch) -> Tensor:
         """[h_1; h_2], (B, 2H)."""
-        first, second = self.encode(_both(*batch.readings)).chunk(2)
+        first, second = self.encode(batch.together()).chunk(2)
         return torch.cat([first, second], dim=1)
-
-
-def _both(one: Reading, two: Reading) -> Reading:
-    """Two readings of a batch as one reading of (2B) mentions, as wide as the wider one."""
-    width = max(one.tokens.shape[1], two.tokens.shape[1])
-
-    def joined(first: Tensor, second: Tensor) -> Tensor:
-        return torch.cat([_widened(first, width), _widened(second, width)])
-
-    positions = None
-    if one.positions is not None and two.positions is not None:
-        positions = joined(one.positions, two.positions)
-    lengths = torch.cat([one.lengths, two.lengths])
-    return Reading(joined(one.tokens, two.tokens), lengths, one.vectors, positions)
 
 
 def _widened(places: Tensor, width: int) -> Tensor:
@@ -149,8 +152,8 @@ def _widened(places: Tensor, width: int) -> Tensor:
 
 
 @dataclasses.dataclass(frozen=True)
-class UnlabelledTarget:
-    """What a strategy may know of the target corpus: its names and words, never a label.
+class Names:
+    """The entities of a target corpus, or of a text, by the words of their names.
 
     Parameters
     ----------
@@ -168,20 +171,108 @@ class UnlabelledTarget:
 
 
 @dataclasses.dataclass(frozen=True)
-class Prepared:
-    """What a strategy has made of unlabelled text before any label is seen.
+class UnlabelledText:
+    """A text whose every entity mention is one token.
 
-    `entity_vectors`, (E, D), are frozen in fine-tuning.
+    Parameters
+    ----------
+    names: Names
+        Its words and entities.
+    tokens: (N,) int64
+        All sentences, one after another: below V the row of a word, else V and the number of an entity.
+    start: (S + 1,) int64
+        Where each sentence starts in `tokens`, and the end.
     """
 
-    entity_vectors: Tensor
+    names: Names
+    tokens: Tensor
+    start: Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class UnlabelledMentions:
+    """The relation mentions of a text: every pair of its entity mentions that stand close together in a sentence.
+
+    Parameters
+    ----------
+    batch: (B,) int64 -> Batch
+        The readings of the mentions of these numbers, from 0 up to M.
+    pairs: (M, 2) int64
+        The numbers of the two entities of each mention, in text order.
+    lengths: (M,) int64
+        Tokens of the longer reading of each mention.
+    vectors: (V + E, D)
+        The frozen input vectors that the readings read, words first.
+    words: int
+        V, so that row V + e is that of entity e.
+    types: (W,) int64
+        The rows of `vectors` that occur in the text: its word types and entity IDs.
+    """
+
+    batch: Callable[[Tensor], Batch]
+    pairs: Tensor
+    lengths: Tensor
+    vectors: Tensor
+    words: int
+    types: Tensor
+
+    def __len__(self) -> int:
+        """M."""
+        return len(self.lengths)
+
+
+@dataclasses.dataclass(frozen=True)
+class EntityVectors(ABC):
+    """How entities get their vectors; a subclass is a frozen dataclass too.
+
+    Two strategies whose `EntityVectors` are equal share the vectors that one of them has made. `with_target` says
+    whether what is read is the text and, beside it, the sentences of the target's training split, unlabelled.
+    """
+
+    with_target: bool = False
+
+    @abstractmethod
+    def of_names(self, names: Names, generator: torch.Generator) -> Tensor:
+        """Vectors of entities of which nothing but their names is known, (E, D)."""
+
+    def of_text(self, text: UnlabelledText, generator: torch.Generator) -> Tensor:
+        """Vectors of the entities of a text, (E, D); by their names alone unless a subclass reads the text."""
+        return self.of_names(text.names, generator)
+
+
+class Objective(nn.Module, ABC):
+    """What pre-training minimises: the encoder, and beside it what is thrown away when it is done.
+
+    All its parameters are trained, the encoder's among them.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def mentions(self) -> Tensor | None:
+        """The numbers of the mentions to learn from, (N,) int64; None: of all."""
+        return None
+
+    @abstractmethod
+    def loss(self, mentions: Tensor, generator: torch.Generator) -> Tensor:
+        """The loss of a batch of mentions, (B,), averaged over them: a scalar. Draws from `generator` alone."""
+
+    def reconstruct(self, mentions: Tensor) -> tuple[Tensor, ...]:
+        """What a decoder says of each reading of the mentions, fed its own words: rows of the vectors, (B, T) each.
+
+        T is the length of the batch's longest reading. Raises NotImplementedError where there is no decoder.
+        """
+        raise NotImplementedError
 
 
 class Strategy(ABC):
     """What unlabelled text teaches an encoder and its entity vectors: one public subclass in one file of strategies/.
 
     `needs` are capabilities of the encoder; a pair that lacks one is refused with that reason. An encoder that reads
-    no vectors has nothing to prepare, and no strategy is asked.
+    no vectors has nothing to prepare, and no strategy is asked. `text` says whether the strategy reads the grid's
+    texts; where it is "optional", it makes do without one in a grid that has none. With `trainable` false, fine-tuning
+    leaves the encoder as it is.
     """
 
     @dataclasses.dataclass(frozen=True)
@@ -189,13 +280,28 @@ class Strategy(ABC):
         """No parameters."""
 
     needs: ClassVar[frozenset[Capability]] = frozenset()
+    text: ClassVar[Literal["unread", "optional", "required"]] = "unread"
+    trainable: ClassVar[bool] = True
 
     def __init__(self, parameters: Any) -> None:
         self.parameters = parameters
 
     @abstractmethod
-    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
-        """Make entity vectors, and pre-train `encoder` in place; draw only from `generator`."""
+    def entity_vectors(self) -> EntityVectors:
+        """How entities get their vectors. They are frozen afterwards."""
+
+    def objective(self, encoder: Encoder, mentions: UnlabelledMentions, generator: torch.Generator) -> Objective:
+        """What pre-training minimises over the text's relation mentions.
+
+        A strategy that defines it has a `Parameters` derived from `harness.pretraining.Pretraining`. Raises DataError
+        where the text has nothing to learn from.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def pretrains(cls) -> bool:
+        """Whether it has an objective."""
+        return cls.objective is not Strategy.objective
 
 
 def lacking(encoder: type[Encoder], strategy: type[Strategy]) -> list[Capability]:

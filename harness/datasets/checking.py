@@ -1,20 +1,21 @@
-"""What a corpus holds and what is wrong with it: counts, labels, lengths, links, leakage between parts."""
+"""What a corpus or a text holds and what is wrong with it: counts, labels, lengths, links, leakage between parts."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from harness.collection import PARTS
-from harness.contracts import RelationMention
+from harness.contracts import About, Fault, LinkedSentence, RelationMention, TextNotes
+from harness.datasets.linking import OFTEN
 from harness.datasets.sources import SourceCorpus
 from harness.datasets.splits import TIES
 from harness.fields import shown
-from harness.readings import reading
+from harness.readings import pairs, reading
 
 Report = Mapping[str, Any]
 
@@ -67,11 +68,50 @@ def check(source: SourceCorpus) -> Report:
             for how, tie in SHARED.items()
         },
         "left_out": dict(corpus.left_out),
-        "faults": [
-            {"reason": fault.reason, "place": str(fault.place), "found": fault.found} for fault in corpus.faults
-        ],
+        "faults": _faults(corpus.faults),
         "remarks": list(corpus.remarks),
     }
+
+
+def check_text(name: str, about: About, sentences: Iterable[LinkedSentence], notes: TextNotes, distance: int) -> Report:
+    """Measure a text, a sentence at a time; pairs are counted that have at most `distance` tokens between them."""
+    count: Counter[str] = Counter()
+    entities: Counter[str] = Counter()
+    longest = 0
+    for sentence in sentences:
+        count["sentences"] += 1
+        count["tokens"] += len(sentence.tokens)
+        count["with pairs"] += len(sentence.mentions) > 1
+        count["pairs"] += sum(1 for _ in pairs(sentence, distance))
+        count["parsed"] += sentence.parse is not None
+        longest = max(longest, len(sentence.tokens))
+        entities.update(mention.entity for mention in sentence.mentions)
+    return {
+        "text": name,
+        "licence": about.licence,
+        "source": about.source,
+        "citation": about.citation,
+        "oddities": list(about.oddities),
+        "sentences": count["sentences"],
+        "tokens": count["tokens"],
+        "longest_sentence": longest,
+        "mentions": entities.total(),
+        "entities": len(entities),
+        "sentences_with_pairs": count["with pairs"],
+        "distance": distance,
+        "pairs": count["pairs"],
+        "often": OFTEN,
+        "entities_often": sum(often >= OFTEN for often in entities.values()),
+        "names": len(notes.names),
+        "parsed": count["parsed"] / (count["sentences"] or 1),
+        "left_out": dict(notes.left_out),
+        "faults": _faults(notes.faults),
+        "remarks": list(notes.remarks),
+    }
+
+
+def _faults(faults: Iterable[Fault]) -> list[dict[str, str]]:
+    return [{"reason": fault.reason, "place": str(fault.place), "found": fault.found} for fault in faults]
 
 
 def _quantiles(lengths: Sequence[int]) -> dict[str, int]:
@@ -117,19 +157,39 @@ def told(report: Report, places: int | None) -> str:
         for how, pairs in leakage.items()
         for parts, found in pairs.items()
     ]
-    lines += report["remarks"]
+    return "\n".join([*lines, *report["remarks"], *_left_out(report, places)])
+
+
+def told_text(report: Report, places: int | None) -> str:
+    """The report of a text in words; of each kind of fault the first `places`, None for all."""
+    lines = [
+        f"{report['text']}: {report['sentences']:,} sentences, {report['tokens']:,} tokens, {report['mentions']:,} "
+        f"mentions of {report['entities']:,} entities",
+        f"  licence: {report['licence']}; source: {report['source']}; citation: {report['citation']}",
+        *(f"  known: {oddity}" for oddity in report["oddities"]),
+        f"  tokens a sentence: {report['tokens'] / (report['sentences'] or 1):.1f} on average, "
+        f"{report['longest_sentence']:,} at most; sentences parsed: {report['parsed']:.1%}",
+        f"  sentences with at least two mentions: {report['sentences_with_pairs']:,}; pairs of mentions with at most "
+        f"{report['distance']} tokens between them: {report['pairs']:,}",
+        f"  entities mentioned at least {report['often']} times: {report['entities_often']:,}; further names of "
+        f"entities: {report['names']:,}",
+    ]
+    return "\n".join([*lines, *report["remarks"], *_left_out(report, places)])
+
+
+def _left_out(report: Report, places: int | None) -> Iterator[str]:
+    """What is left out, by reason, with the first places of each."""
     by_reason: defaultdict[str, list[str]] = defaultdict(list)
     for fault in report["faults"]:
         found = f": {fault['found']}" if fault["found"] else ""
         by_reason[fault["reason"]].append(f"{fault['place']}{found}")
-    lines.append("Left out: nothing" if not report["left_out"] else "Left out:")
+    yield "Left out: nothing" if not report["left_out"] else "Left out:"
     for reason, count in sorted(report["left_out"].items(), key=lambda item: -item[1]):
-        lines.append(f"  {count:,}: {reason}")
+        yield f"  {count:,}: {reason}"
         first = by_reason[reason][:places]
-        lines += [f"    {place}" for place in first]
+        yield from (f"    {place}" for place in first)
         if more := len(by_reason[reason]) - len(first):
-            lines.append(f"    and {more:,} more; --all shows them")
-    return "\n".join(lines)
+            yield f"    and {more:,} more; --all shows them"
 
 
 def _words(quantiles: Mapping[str, int]) -> str:

@@ -16,12 +16,15 @@ from typing import NamedTuple
 import conllu
 
 from harness.collection import tree_fault
-from harness.contracts import Parse, Place, RelationMention
+from harness.contracts import LinkedSentence, Parse, Place, RelationMention
 from harness.datasets.parses import Tokens
 from harness.errors import DataError
 from harness.fields import shown
 from harness.records import write_atomically
 from harness.text_files import lines
+
+Parsable = RelationMention | LinkedSentence
+"""What has a sentence, by its tokens, and an identifier: a mention of a corpus, a sentence of a text."""
 
 MAKER = {"name": "imported"}
 
@@ -41,7 +44,7 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True)
 class Imported:
-    """What files hold for a corpus: parses by its tokens, and counts of the files' sentences."""
+    """What files hold for a corpus or text: parses by its tokens, and counts of the files' sentences."""
 
     parses: dict[Tokens, Parse]
     counts: Counter[str]
@@ -51,50 +54,55 @@ class Imported:
         return "; ".join(f"{count:,} {what}" for what, count in self.counts.items())
 
 
-def import_parses(files: Sequence[Path], mentions: Sequence[RelationMention]) -> Imported:
-    """The parses that CoNLL-U files, packed or not, have for the sentences of a corpus's mentions.
+def import_parses(files: Sequence[Path], wanted: Iterable[Parsable]) -> Imported:
+    """The parses that CoNLL-U files, packed or not, have for the sentences of a corpus's mentions, or of a text.
 
-    A sentence is that of the mention whose identifier its sent_id is; without such a mention, that of the same tokens.
-    Raises DataError with file and line where a sentence is no CoNLL-U, its FORMs are not the mention's tokens, or its
-    words are no tree; and where no sentence is of the corpus.
+    A sentence is the one wanted whose identifier its sent_id is; without such a one, that of the same tokens. Raises
+    DataError with file and line where a sentence is no CoNLL-U, its FORMs are not the tokens of its identifier, or its
+    words are no tree; and where no sentence is wanted.
     """
-    by_identifier = {mention.identifier: mention.tokens for mention in mentions}
+    by_identifier: dict[str, list[Tokens]] = {}
     by_forms: defaultdict[Tokens, set[Tokens]] = defaultdict(set)
-    for mention in mentions:
-        by_forms[_forms(mention.tokens)].add(mention.tokens)
+    for one in wanted:
+        of_identifier = by_identifier.setdefault(one.identifier, [])
+        if one.tokens not in of_identifier:
+            of_identifier.append(one.tokens)
+        by_forms[_forms(one.tokens)].add(one.tokens)
     parses: dict[Tokens, Parse] = {}
-    counts = Counter({"sentences": 0, "not of the corpus": 0, "multiword ranges and empty nodes passed over": 0})
+    counts = Counter({"sentences": 0, "not of the data": 0, "multiword ranges and empty nodes passed over": 0})
     for sentence in (one for file in files for one in read(file)):
         counts["sentences"] += 1
         counts["multiword ranges and empty nodes passed over"] += sentence.passed_over
-        tokens = by_identifier.get(sentence.identifier or "")
-        if tokens is not None and _forms(tokens) != sentence.forms:
-            raise _other_tokens(sentence, tokens)
-        matching = by_forms.get(sentence.forms, set()) if tokens is None else {tokens}
-        counts["not of the corpus"] += not matching
+        known = by_identifier.get(sentence.identifier or "")
+        matching = by_forms.get(sentence.forms, set())
+        if known is not None:
+            matching = matching.intersection(known)
+            if not matching:
+                raise _other_tokens(sentence, known[0])
+        counts["not of the data"] += not matching
         for found in matching:
             if parses.setdefault(found, sentence.parse) != sentence.parse:
                 counts["of a sentence that has another parse before, which is kept"] += 1
     if not parses:
         raise DataError(
-            f"{', '.join(map(str, files))}: expected sentences of the corpus, by sent_id or by tokens, found none "
+            f"{', '.join(map(str, files))}: expected sentences of the data, by sent_id or by tokens, found none "
             f"in {counts['sentences']:,}"
         )
     return Imported(parses, counts)
 
 
-def export_parses(mentions: Sequence[RelationMention], file: Path) -> tuple[int, int]:
-    """Write a sentence for each mention that has a parse; how many have one, and how many have none.
+def export_parses(wanted: Sequence[Parsable], file: Path) -> tuple[int, int]:
+    """Write the sentence of each that has a parse; how many have one, and how many have none.
 
     Raises DataError where none has one, or one can't be written.
     """
-    parsed = [(m.identifier, m.tokens, m.parse) for m in mentions if m.parse is not None]
+    parsed = [(one.identifier, one.tokens, one.parse) for one in wanted if one.parse is not None]
     if not parsed:
         raise DataError(
-            "the corpus has no parses of its own; expected the name of a set: --parses SET. Make one: "
-            "python -m harness data annotate CORPUS"
+            "the data has no parses of its own; expected the name of a set: --parses SET. Make one: "
+            "python -m harness data annotate NAME"
         )
-    return write(parsed, file), len(mentions) - len(parsed)
+    return write(parsed, file), len(wanted) - len(parsed)
 
 
 def write(sentences: Iterable[tuple[str, Tokens, Parse]], file: Path) -> int:
@@ -156,9 +164,9 @@ def _other_tokens(sentence: Sentence, tokens: Tokens) -> DataError:
     at = next((number for number, (form, token) in enumerate(pairs, 1) if form != token), 0)
     found = f"word {at}" if len(sentence.forms) == len(forms) else f"{len(sentence.forms)} words, from word {at} on"
     return DataError(
-        f"{sentence.place}, sentence {shown(sentence.identifier)}: expected the {len(tokens)} tokens of the mention of "
-        f"this identifier, found others: {found}: {shown(' '.join(sentence.forms[at - 1 : at + 4]))} for "
-        f"{shown(' '.join(forms[at - 1 : at + 4]))}. Parse the corpus's own tokens; or, where sent_id is another "
+        f"{sentence.place}, sentence {shown(sentence.identifier)}: expected the {len(tokens)} tokens of the sentence "
+        f"of this identifier, found others: {found}: {shown(' '.join(sentence.forms[at - 1 : at + 4]))} for "
+        f"{shown(' '.join(forms[at - 1 : at + 4]))}. Parse the data's own tokens; or, where sent_id is another "
         "numbering, delete these lines, and sentences are matched by their tokens"
     )
 
@@ -176,7 +184,7 @@ def _block(identifier: str, tokens: Tokens, parse: Parse) -> str:
         for what, value in (("tag", tag), ("label", label)):
             if value == "_" or value.split() != [value]:
                 raise DataError(
-                    f"mention {identifier}: expected a {what} that CoNLL-U can hold, without blanks and not _, found "
+                    f"{identifier}: expected a {what} that CoNLL-U can hold, without blanks and not _, found "
                     f"{shown(value)} for token {number}"
                 )
         rows.append("\t".join((str(number), form, "_", "_", tag, "_", str(head + 1), label, "_", "_")))

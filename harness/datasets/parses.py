@@ -118,6 +118,17 @@ class ParseSet:
                 found.setdefault(tokens, parse)
         return found
 
+    def chunks(self) -> list[str]:
+        """The names of its chunks, which are digests of what they hold."""
+        return sorted(file.name for file in self.folder.glob("chunk-*.jsonl.gz"))
+
+    def how(self, asked: str) -> str:
+        """What to type to get parses that are missing, of what the command line calls `asked`."""
+        name = "" if self.name == self.maker["name"] else f" --name {self.name}"
+        if self.maker["name"] == "imported":
+            return f"Import them: python -m harness data import-parses {asked} FILE{name}"
+        return f"Make them: python -m harness data annotate {asked}{name}"
+
     def missing(self, sentences: Iterable[Tokens]) -> list[Tokens]:
         """Those of the sentences, each once and in order, that have no parse."""
         distinct = dict.fromkeys(sentences)
@@ -166,17 +177,9 @@ def attach(corpus: Corpus, parse_set: ParseSet, asked: str) -> Corpus:
         few = len({mention.tokens for mention in lacking})
         raise DataError(
             f"{asked}: expected a parse of each of its {sentences:,} sentences in the parse set '{parse_set.name}', "
-            f"found none of {few:,}, the first that of mention {lacking[0].identifier}. {_make(parse_set, asked)}"
+            f"found none of {few:,}, the first that of mention {lacking[0].identifier}. {parse_set.how(asked)}"
         )
     return replace(corpus, mentions=tuple(replace(m, parse=parses[m.tokens]) for m in corpus.mentions))
-
-
-def _make(parse_set: ParseSet, asked: str) -> str:
-    """What to type to get parses that are missing."""
-    name = "" if parse_set.name == parse_set.maker["name"] else f" --name {parse_set.name}"
-    if parse_set.maker["name"] == "imported":
-        return f"Import them: python -m harness data import-parses {asked} FILE{name}"
-    return f"Make them: python -m harness data annotate {asked}{name}"
 
 
 def _root(home: Path) -> Path:

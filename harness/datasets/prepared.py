@@ -19,7 +19,7 @@ from torch import Tensor
 
 from harness import chunks, features, provenance, readings, syntax, vocabulary
 from harness.artifacts import Artifact, ArtifactStore
-from harness.contracts import RelationMention
+from harness.contracts import Names, RelationMention
 from harness.datasets import splits
 from harness.datasets.sources import SourceCorpus
 from harness.directions import HEADS
@@ -33,8 +33,8 @@ Reads = Literal["between", "paths"]
 
 def is_there(store: ArtifactStore, corpus: CorpusSpec, vectors: VectorsSpec | None, reads: Reads = "between") -> bool:
     """Whether all that a run with this corpus and these vectors reads has been made."""
-    inputs = vectors is None or store.folder("inputs", inputs_key(corpus, vectors, reads)).is_dir()
-    return inputs and store.folder("mentions", mentions_key(corpus)).is_dir()
+    inputs = vectors is None or store.has("inputs", inputs_key(corpus, vectors, reads))
+    return store.has("mentions", mentions_key(corpus)) and inputs
 
 
 def ensure(
@@ -47,11 +47,11 @@ def ensure(
 ) -> None:
     """Make the artifacts of a corpus, and of its vectors if any, that are not there yet; vectors are read only then."""
     mentions = source.corpus.mentions
-    store.ensure("mentions", mentions_key(corpus), lambda: _mentions(mentions))
+    store.ensure("mentions", mentions_key(corpus), lambda: _mentions(corpus.name, mentions))
     if vectors is not None and word_vectors is not None:
         unknown: Literal["hash", "zero"] = "zero" if vectors.unknown == "zero" else "hash"
         key = inputs_key(corpus, vectors, reads)
-        store.ensure("inputs", key, lambda: _inputs(mentions, Words(word_vectors(), unknown), reads))
+        store.ensure("inputs", key, lambda: _inputs(corpus.name, mentions, Words(word_vectors(), unknown), reads))
 
 
 def mentions_key(corpus: CorpusSpec) -> str:
@@ -79,7 +79,7 @@ def _code() -> str:
     return provenance.code_digest(Path(__file__), *map(Path, rooms))
 
 
-def _mentions(mentions: Sequence[RelationMention]) -> Artifact:
+def _mentions(name: str, mentions: Sequence[RelationMention]) -> Artifact:
     classes = sorted({mention.label for mention in mentions})
     parts = sorted({mention.part for mention in mentions})
     tensors = {
@@ -95,39 +95,68 @@ def _mentions(mentions: Sequence[RelationMention]) -> Artifact:
             for mention in mentions
         ]
         tensors[f"features.{group}"], tensors[f"features.{group}.start"] = ragged(rows)
-    return Artifact(tensors, {"classes": classes, "parts": parts, "features": len(known)})
+    return Artifact(tensors, {"of": name, "classes": classes, "parts": parts, "features": len(known)})
 
 
-def _inputs(mentions: Sequence[RelationMention], words: Words, reads: Reads) -> Artifact:
-    entities: dict[str, int] = {}
-    names: list[dict[int, None]] = []  # of each entity, the distinct rows of its words in order of appearance
+class TokenRows:
+    """Numbers the tokens of readings: a word by its row among the words in use, an entity apart from them."""
 
-    def entity(token: Token) -> int:
-        number = entities.setdefault(str(token.entity), len(entities))
-        if number == len(names):
-            names.append({})
-        names[number].update(dict.fromkeys(map(words.row, token.words)))
+    def __init__(self, words: Words) -> None:
+        self.words = words
+        self.entities: dict[str, int] = {}
+        self._names: list[dict[int, None]] = []  # of each entity, the distinct rows of its words in order of appearance
+
+    def of(self, tokens: Iterable[Token]) -> list[tuple[bool, int]]:
+        """Each token: (is an entity, its number) or (is a word, its row)."""
+        return [
+            (True, self._entity(token)) if token.entity is not None else (False, self.words.row(token.words[0]))
+            for token in tokens
+        ]
+
+    def tensors(self, **read: Sequence[Sequence[tuple[bool, int]]]) -> dict[str, Tensor]:
+        """What was numbered, under its names, entities after the words; the words' vectors, and the entities' words."""
+        matrix, has_vector = self.words.matrix()
+        found = {"words": torch.from_numpy(matrix), "has_vector": torch.from_numpy(has_vector)}
+        for name, rows in read.items():
+            numbers = [[len(matrix) + number if is_entity else number for is_entity, number in row] for row in rows]
+            found[name], found[f"{name}.start"] = ragged(numbers)
+        found["entity_words"], found["entity_words.start"] = ragged([list(rows) for rows in self._names])
+        return found
+
+    def _entity(self, token: Token) -> int:
+        number = self.entities.setdefault(str(token.entity), len(self.entities))
+        if number == len(self._names):
+            self._names.append({})
+        self._names[number].update(dict.fromkeys(map(self.words.row, token.words)))
         return number
 
-    def numbered(tokens: Iterable[Token]) -> list[tuple[bool, int]]:
-        """Each token: (is an entity, its number) or (is a word, its row)."""
-        return [(True, entity(t)) if t.entity is not None else (False, words.row(t.words[0])) for t in tokens]
 
-    tensors: dict[str, Tensor] = {}
+def read_rows(
+    mentions: Iterable[RelationMention], rows: TokenRows, reads: Reads
+) -> tuple[dict[str, list[list[tuple[bool, int]]]], list[bool]]:
+    """The readings of the mentions as numbered tokens; of paths also which mentions have the words between instead."""
     if reads == "between":
-        read = {"tokens": [numbered(reading(mention)) for mention in mentions]}
-    else:
-        found = [_paths(mention) for mention in mentions]
-        read = {"tokens": [numbered(one.first) for one in found], "tokens_2": [numbered(one.second) for one in found]}
-        tensors["fallback"] = torch.tensor([one.fallback for one in found])
+        return {"tokens": [rows.of(reading(mention)) for mention in mentions]}, []
+    found = [_paths(mention) for mention in mentions]
+    first, second = [rows.of(one.first) for one in found], [rows.of(one.second) for one in found]
+    return {"tokens": first, "tokens_2": second}, [one.fallback for one in found]
 
-    matrix, has_vector = words.matrix()
-    tensors |= {"words": torch.from_numpy(matrix), "has_vector": torch.from_numpy(has_vector)}
-    for name, rows in read.items():
-        numbers = [[len(matrix) + number if is_entity else number for is_entity, number in row] for row in rows]
-        tensors[name], tensors[f"{name}.start"] = ragged(numbers)
-    tensors["entity_words"], tensors["entity_words.start"] = ragged([list(rows) for rows in names])
-    return Artifact(tensors, {"coverage": dict(words.coverage())})
+
+def _inputs(name: str, mentions: Sequence[RelationMention], words: Words, reads: Reads) -> Artifact:
+    rows = TokenRows(words)
+    read, fallback = read_rows(mentions, rows, reads)
+    tensors = rows.tensors(**read)
+    if fallback:
+        tensors["fallback"] = torch.tensor(fallback)
+    return Artifact(tensors, {"of": name, "coverage": dict(words.coverage()), "entities": list(rows.entities)})
+
+
+def names(prepared: Artifact) -> Names:
+    """The words and entities of prepared arrays, as a strategy receives them."""
+    tensors = prepared.tensors
+    start = tensors["entity_words.start"]
+    words = torch.tensor_split(tensors["entity_words"].long(), start[1:-1])
+    return Names(tensors["words"], tensors["has_vector"], words)
 
 
 def _paths(mention: RelationMention) -> Paths:

@@ -9,17 +9,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from harness import registry
-from harness.contracts import About, Corpus, CorpusReader, Part, RelationMention
+from harness.contracts import About, Corpus, CorpusReader, Part, Reader, RelationMention, TextReader
 from harness.errors import DataError, HarnessError, unknown
 from harness.fields import shown
 from harness.parameters import read
+from harness.records import write_atomically
 from harness.scoring import METRICS
 from harness.text_files import PACKINGS, find
 
 DATA_VARIABLE = "HARNESS_DATA"
+R = TypeVar("R", bound=Reader)
+
 TOLD = 5
 """Faults that an error shows with their places."""
 
@@ -30,7 +33,7 @@ def data_folders(home: Path) -> tuple[Path, ...]:
     return (*(Path(os.path.expanduser(folder)) for folder in named), home / "data")  # a home that nobody has stays
 
 
-def find_folder(reader: type[CorpusReader], name: str, home: Path) -> Path | None:
+def find_folder(reader: type[Reader], name: str, home: Path) -> Path | None:
     """The first folder of the corpus, below a data folder, that has all its files; None for a corpus without files.
 
     Raises DataError that names the missing files and the folders searched.
@@ -58,7 +61,7 @@ def find_folder(reader: type[CorpusReader], name: str, home: Path) -> Path | Non
     )
 
 
-def whereabouts(reader: type[CorpusReader], name: str, home: Path) -> str:
+def whereabouts(reader: type[Reader], name: str, home: Path) -> str:
     """Where a corpus is, or how to get it, in words."""
     own = f"reads your own: {{name = '{name}', path = 'mydata'}}"
     if not reader.files:
@@ -92,15 +95,26 @@ def find_path(path: str, home: Path) -> Path:
 
 
 def recognise(path: Path) -> str:
-    """The name of the reader whose files a path has, or is.
+    """The name of the reader whose files a path has, or is: a corpus's, else a text's.
 
     Raises DataError where none or several fit.
     """
+    fitting = fitting_readers(path, CorpusReader) or fitting_readers(path, TextReader)
+    if len(fitting) != 1:
+        found = "the files of none" if not fitting else f"what may be {' or '.join(fitting)}"
+        raise DataError(f"{path}: expected the files of one corpus or format, found {found}. Say which: --reader NAME")
+    return fitting[0]
+
+
+def fitting_readers(path: Path, contract: type[Reader]) -> list[str]:
+    """The names of the readers under a contract whose files a path has, or may be by its name."""
     fitting, exact = [], []
     for name in registry.origins("corpus"):
         try:
-            kind: type[CorpusReader] = registry.load("corpus", name)
+            kind: type[Reader] = registry.load("corpus", name)
         except HarnessError:  # a broken plugin disturbs no sibling
+            continue
+        if not issubclass(kind, contract):
             continue
         known = (*kind.files, *kind.optional_files) if kind.takes_path else ()
         if path.is_dir():
@@ -112,11 +126,7 @@ def recognise(path: Path) -> str:
             fits = any(Path(plain).suffix.lower() == Path(file).suffix.lower() for file in known)
         if fits:
             fitting.append(name)
-    fitting = exact or fitting
-    if len(fitting) != 1:
-        found = "the files of none" if not fitting else f"what may be {' or '.join(fitting)}"
-        raise DataError(f"{path}: expected the files of one corpus or format, found {found}. Say which: --reader NAME")
-    return fitting[0]
+    return exact or fitting
 
 
 @dataclass(frozen=True)
@@ -162,23 +172,12 @@ def read_source(request: Request, home: Path) -> SourceCorpus:
     """
     name = request.reader
     kind: type[CorpusReader] = registry.load("corpus", name)
-    mistakes: list[str] = []
-    parameters = read(kind.Parameters, dict(request.parameters), f"corpus '{name}'", mistakes)
-    if mistakes:
-        raise DataError("; ".join(mistakes))
-    reader = kind(parameters)
-    if request.path is None:
-        if kind.takes_path and not kind.files:
-            raise DataError(
-                f"corpus '{name}' is your own data: expected its path, in a grid {{name = '{name}', path = 'mydata'}}"
-            )
-        place = find_folder(kind, name, home)
-        told = f"corpus '{name}'"
-    elif kind.takes_path:
-        place = find_path(request.path, home)
-        told = f"corpus '{name}' in {place}"
-    else:
-        raise DataError(f"corpus '{name}' is made in one way and takes no path, found path = '{request.path}'")
+    if not issubclass(kind, CorpusReader):
+        raise DataError(
+            f"'{name}' reads unlabelled text; expected a labelled corpus here. A grid takes text under texts"
+        )
+    reader = made_reader(kind, request)
+    place, told = place_of(kind, request, home)
     try:
         corpus = reader.read(place)
     except HarnessError:
@@ -196,6 +195,40 @@ def read_source(request: Request, home: Path) -> SourceCorpus:
         if fault := _fault(mention, about):
             raise DataError(f"{told}, mention {mention.identifier}: {fault}")
     return SourceCorpus(name, reader, corpus, about, content_digest(corpus), told)
+
+
+def made_reader(kind: type[R], request: Request) -> R:
+    """The reader with its parameters; DataError where they are not what it takes."""
+    mistakes: list[str] = []
+    parameters = read(kind.Parameters, dict(request.parameters), f"corpus '{request.reader}'", mistakes)
+    if mistakes:
+        raise DataError("; ".join(mistakes))
+    return kind(parameters)
+
+
+def place_of(kind: type[Reader], request: Request, home: Path) -> tuple[Path | None, str]:
+    """Where the data is that is asked for, None where it is generated, and what messages call it."""
+    name = request.reader
+    if request.path is None:
+        if kind.takes_path and not kind.files:
+            raise DataError(
+                f"corpus '{name}' is your own data: expected its path, in a grid {{name = '{name}', path = 'mydata'}}"
+            )
+        return find_folder(kind, name, home), f"corpus '{name}'"
+    if not kind.takes_path:
+        raise DataError(f"corpus '{name}' is made in one way and takes no path, found path = '{request.path}'")
+    place = find_path(request.path, home)
+    return place, f"corpus '{name}' in {place}"
+
+
+def files_read(kind: type[Reader], place: Path | None) -> list[Path]:
+    """The files that a reader reads at a place: itself, or those of its names that the folder has."""
+    if place is None:
+        return []
+    if not place.is_dir():
+        return [place]
+    found = (find(place, name) for name in (*kind.files, *kind.optional_files))
+    return [file for file in found if file]
 
 
 def fit_to_run(source: SourceCorpus) -> None:
@@ -269,3 +302,23 @@ def parses_digest(corpus: Corpus) -> str | None:
 def describe_left_out(left_out: Mapping[str, int]) -> str:
     """What was left out, by reason, in one line; empty where nothing was."""
     return "; ".join(f"{count:,} left out: {reason}" for reason, count in sorted(left_out.items()))
+
+
+def file_digest(file: Path, home: Path) -> str:
+    """sha256 of the file, cut to 16 digits; remembered by path, size and time, for files may be large."""
+    status = file.stat()
+    name = f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
+    cache = home / "digests.json"
+    try:
+        known = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = None
+    if not isinstance(known, dict):
+        known = {}
+    if name not in known:
+        with file.open("rb") as stream:
+            known[name] = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+        text = json.dumps(known, indent=1).encode()
+        write_atomically(cache, lambda stream: stream.write(text))
+    digest: str = known[name]
+    return digest

@@ -1,26 +1,28 @@
-"""Word vectors: finding a file, checking it, and training a corpus's own vectors. The room that imports gensim."""
+"""Word vectors: finding a file, checking it, and training vectors on a text. The room that imports gensim."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
+import re
+import shutil
+import tempfile
 import zlib
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from harness import provenance
 from harness.artifacts import ArtifactStore
-from harness.contracts import CorpusReader
-from harness.datasets.sources import DATA_VARIABLE, data_folders
+from harness.contracts import CorpusReader, TextNotes, TextReader
+from harness.datasets.sources import DATA_VARIABLE, data_folders, file_digest
 from harness.errors import DataError
-from harness.vocabulary import WordVectors
+from harness.records import write_atomically
+from harness.vocabulary import Words, WordVectors
 
 OWN = "own"
 """The name of vectors trained on the corpus's own unlabelled text."""
@@ -30,6 +32,18 @@ RECIPE: dict[str, Any] = {
 }  # fmt: skip
 """Skip-gram of the paper's kind (Li et al. 2016, section 4.1), in a width that suits a small text."""
 
+MADE = "01c9f4c702345615"
+"""Names how a corpus's own vectors are made: of the lower-cased words of every sentence, in one thread. It is in their
+digest, and so in the keys of runs: whoever makes them otherwise gives this another value.
+"""
+
+ENDINGS = {".bin": True, ".txt": False}
+"""Of files of vectors that are trained, before .gz where they are packed: whether they are binary."""
+
+SYMBOLS = ("<year>", "<number>")
+"""What stands for numbers in a text on which vectors are trained, for `Words` looks them up so."""
+
+_DIGIT = re.compile(r"\d")
 _UNREADABLE = (OSError, EOFError, zlib.error)  # what a file raises that is missing, cut off or damaged, packed or not
 _LONGEST_LINE = 1 << 20  # bytes
 
@@ -54,7 +68,7 @@ def locate(name: str, reader: CorpusReader, home: Path) -> VectorSource:
         return _own(reader, home)
     file = find_file(name, home)
     if file is not None:
-        return VectorSource(file.name, _file_digest(file, home), lambda: load(file))
+        return VectorSource(file.name, file_digest(file, home), cache(lambda: load(file)))
     if "." in Path(name).name or "/" in name:
         searched = ", ".join(map(str, data_folders(home)))
         raise DataError(
@@ -62,7 +76,7 @@ def locate(name: str, reader: CorpusReader, home: Path) -> VectorSource:
             f"below one of {searched}. Point {DATA_VARIABLE} at the folder that has it"
         )
     fetched = _from_gensim_data(name)
-    return VectorSource(name, _file_digest(fetched, home), lambda: load(fetched))
+    return VectorSource(name, file_digest(fetched, home), cache(lambda: load(fetched)))
 
 
 def find_file(name: str, home: Path) -> Path | None:
@@ -168,54 +182,143 @@ def _from_gensim_data(name: str) -> Path:
 
 
 def _own(reader: CorpusReader, home: Path) -> VectorSource:
-    text = reader.text()
-    if text is None:
+    if not isinstance(reader, TextReader) or reader.files or reader.takes_path:
         raise DataError(
-            f"vectors '{OWN}' are trained on a corpus's own unlabelled text, which {type(reader).__name__} has not; "
-            "name a vector file instead"
+            f"vectors '{OWN}' are trained on the text of a generated corpus, which {type(reader).__name__} is not; "
+            "name a vector file instead, or make one: python -m harness data train-vectors TEXT"
         )
-    sentences = [list(sentence.tokens) for sentence in text]
-    code = provenance.code_digest(Path(__file__))  # it lower-cases the words, say
-    digest = hashlib.sha256(json.dumps([RECIPE, code, sentences]).encode()).hexdigest()[:16]
+    sentences = [list(sentence.tokens) for sentence in reader.text(None, TextNotes())]
+    digest = hashlib.sha256(json.dumps([RECIPE, MADE, sentences]).encode()).hexdigest()[:16]
     store = ArtifactStore(home / "artifacts")
 
-    def train(folder: Path) -> None:
-        from gensim.models import Word2Vec
-
+    def make(folder: Path) -> None:
         lowered = [[word.lower() for word in words] for words in sentences]
-        if max(Counter(chain.from_iterable(lowered)).values(), default=0) < RECIPE["min_count"]:
-            raise DataError(
-                f"vectors '{OWN}': expected words that stand at least {RECIPE['min_count']} times in the text of "
-                f"{type(reader).__name__}, found none"
-            )
-        model = Word2Vec(lowered, workers=1, **RECIPE)  # with more threads than one they are not repeatable
+        model = _skip_gram(lowered, RECIPE, f"vectors '{OWN}'", f"the text of {type(reader).__name__}")
         model.wv.save_word2vec_format(str(folder / "vectors.bin"), binary=True)
 
     def trained() -> WordVectors:
-        if not store.folder("vectors", digest).is_dir():
-            store.write_folder("vectors", digest, train)
+        if not store.has("vectors", digest):
+            store.write_folder("vectors", digest, make)
         return load(store.folder("vectors", digest) / "vectors.bin")
 
     return VectorSource(OWN, digest, trained)
 
 
-def _file_digest(file: Path, home: Path) -> str:
-    """sha256 of the file, cut to 16 digits; remembered by path, size and time, as vector files are large."""
-    from harness.records import write_atomically
+@dataclass(frozen=True)
+class Trained:
+    """What vectors were trained on: the words that have one, the tokens and sentences of the text."""
 
-    status = file.stat()
-    name = f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
-    cache = home / "digests.json"
+    words: int
+    tokens: int
+    sentences: int
+
+
+def train(
+    text: Iterable[Sequence[str]],
+    file: Path,
+    recipe: Mapping[str, Any],
+    workers: int,
+    finished: Callable[[str], None],
+    told: str,
+) -> Trained:
+    """Train vectors on the sentences of a text, and write them as word2vec does.
+
+    Words are lower-cased, numbers become `SYMBOLS`, blanks within a token are written `_`. The text is kept in a file
+    beside `file` while it is read over again, and not in memory. With one worker the result is the same every time.
+    `finished` is told of every epoch, `told` is what messages call the text.
+
+    Raises DataError where the name of `file` has none of `ENDINGS`, it can't be written, or no word is frequent enough.
+    """
+    packed = file.suffix == ".gz"
+    ending = Path(file.stem).suffix if packed else file.suffix
+    if ending not in ENDINGS:
+        raise DataError(f"--out {file}: expected a name that ends in .bin or .txt, or in .bin.gz or .txt.gz")
     try:
-        known = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = None
-    if not isinstance(known, dict):
-        known = {}
-    if name not in known:
-        with file.open("rb") as stream:
-            known[name] = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-        text = json.dumps(known, indent=1).encode()
-        write_atomically(cache, lambda stream: stream.write(text))
-    digest: str = known[name]
-    return digest
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=file.parent) as folder:
+            lines = _Lines(Path(folder) / "text")
+            lines.write(text)
+            model = _skip_gram(lines, recipe, str(file), told, workers, finished)
+            plain = Path(folder) / "vectors"
+            model.wv.save_word2vec_format(str(plain), binary=ENDINGS[ending])
+            write_atomically(file, lambda stream: _copy(plain, stream, packed))
+    except OSError as error:
+        raise DataError(f"can't write {file}: {error.strerror or error}; choose another place with --out") from error
+    return Trained(len(model.wv), lines.tokens, lines.sentences)
+
+
+class _Lines:
+    """Sentences in a file, a line each, that can be read over again; how many there are, and how many tokens."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.tokens = self.sentences = 0
+
+    def write(self, text: Iterable[Sequence[str]]) -> None:
+        word = _words()
+        with self._file.open("w", encoding="utf-8") as lines:
+            for tokens in text:
+                words = list(filter(None, map(word, tokens)))
+                lines.write(" ".join(words) + "\n")
+                self.tokens, self.sentences = self.tokens + len(words), self.sentences + 1
+
+    def __iter__(self) -> Iterator[list[str]]:
+        with self._file.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield line.split()
+
+
+def _words() -> Callable[[str], str]:
+    """The word that stands for a token; empty for blanks alone."""
+    from gensim.models import KeyedVectors
+
+    symbols = KeyedVectors(1)
+    symbols.add_vectors(list(SYMBOLS), np.ones((len(SYMBOLS), 1), np.float32))
+    numbers = Words(symbols, "zero")
+    of_row = {numbers.row(symbol): symbol for symbol in SYMBOLS}
+
+    def word(token: str) -> str:
+        if _DIGIT.search(token) and (symbol := of_row.get(numbers.row(token))):
+            return symbol
+        return "_".join(token.lower().split())
+
+    return word
+
+
+def _skip_gram(
+    sentences: Iterable[list[str]],
+    recipe: Mapping[str, Any],
+    vectors: str,
+    text: str,
+    workers: int = 1,  # with more they are not repeatable
+    finished: Callable[[str], None] = lambda line: None,
+) -> Any:
+    """A gensim model, trained; DataError, which calls vectors and text so, where no word is frequent enough."""
+    from gensim.models import Word2Vec
+    from gensim.models.callbacks import CallbackAny2Vec
+
+    class Epochs(CallbackAny2Vec):  # type: ignore[misc]
+        done = 0
+
+        def on_epoch_end(self, model: Any) -> None:
+            self.done += 1
+            finished(f"Trained: epoch {self.done} of {recipe['epochs']}")
+
+    model = Word2Vec(workers=workers, **recipe)
+    model.build_vocab(sentences)
+    if not len(model.wv):
+        raise DataError(
+            f"{vectors}: expected words that stand at least {recipe['min_count']} times in {text}, found none"
+        )
+    model.train(sentences, total_examples=model.corpus_count, epochs=model.epochs, callbacks=[Epochs()])
+    return model
+
+
+def _copy(plain: Path, stream: IO[bytes], packed: bool) -> None:
+    """Copy a file, packed without a name and time: the same vectors are the same bytes."""
+    with plain.open("rb") as source:
+        if not packed:
+            shutil.copyfileobj(source, stream)
+            return
+        with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) as target:
+            shutil.copyfileobj(source, target)

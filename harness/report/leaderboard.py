@@ -13,25 +13,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from harness.analysis import summarise
 from harness.errors import HarnessError, unknown
-from harness.scoring import METRICS, full_name
-
-COLUMNS = (
-    "cell", "corpus", "split", "encoder", "strategy", "text", "variant", "size", "replicates", "n",
-    "metric", "mean", "sd", "ci_low", "ci_high",
-)  # fmt: skip
-DECIMALS = 4
-"""Of a percentage, in CSV, in JSON and where means are compared: rounding reaches the digits far beyond."""
+from harness.report import markdown
+from harness.report.rows import COLUMNS, DECIMALS, Grid, Records, Row, cell_rows, full_metric, pair_columns
+from harness.report.texts import pretraining_table, sources_of_text, text_facts
+from harness.report.variances import legend, variance_table
 
 ROLES = (
     "Subject and object are given: classes of the other direction are closed to a mention, and relations are scored "
     "without their direction"
 )
-
-Grid = Mapping[str, Any]
-Records = Mapping[str, Mapping[str, Any]]
-Row = dict[str, Any]
 
 
 def cells_table(grid: Grid, records: Records, metric: str | None = None) -> pd.DataFrame:
@@ -41,43 +32,22 @@ def cells_table(grid: Grid, records: Records, metric: str | None = None) -> pd.D
     training labels, `replicates` the runs planned, `n` those complete. `metric` is the full name of the corpus's
     headline metric, or of the one asked for (a name of `METRICS`, else a HarnessError). `mean`, `sd` (sample) and the
     95 % interval `ci_low` to `ci_high` are of the test scores, in percent; NaN until n is `replicates`, and all but
-    the mean NaN where one replicate is all that is planned.
+    the mean NaN where one replicate is all that is planned. `sd` and interval of crossed replicates are those of
+    `harness.analysis.Components`.
+
+    Of a cell that reads a text, `linked` and `often` are the shares, in percent, of the target's arguments that are
+    linked to it, and to an entity that it mentions at least five times: the mean over its different samples. Of one
+    that is pre-trained, `pretraining_epochs` and the held-out losses `held_out_before` the first update and
+    `held_out_after` the best epoch are means over its different pre-trainings. NaN where no record tells.
     """
-    return pd.DataFrame(_rows(grid, records, metric), columns=list(COLUMNS))
+    return pd.DataFrame(cell_rows(grid, records, metric), columns=list(COLUMNS))
 
 
 def render(grid: Grid, records: Records, format: str, metric: str | None = None) -> str:
     """The leaderboard as text in one of `FORMATS`; `metric` as in `cells_table`."""
     if format not in FORMATS:
         raise HarnessError(unknown("format", format, FORMATS))
-    return FORMATS[format](grid, _rows(grid, records, metric))
-
-
-def _rows(grid: Grid, records: Records, metric: str | None) -> list[Row]:
-    """The rows of `cells_table`, each with the number of its runs that `failed` and the coverage of its `words`."""
-    if metric is not None and metric not in METRICS:
-        raise HarnessError(unknown("metric", metric, METRICS))
-    return [_row(cell, grid["corpora"][cell["corpus"]], records, metric) for cell in grid["cells"]]
-
-
-def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, metric: str | None) -> Row:
-    metric = metric or corpus["metric"]
-    known = [records[key] for key in cell["keys"] if key in records]
-    scores = [100 * record["scores"]["test"][metric] for record in known if record["status"] == "complete"]
-    row = {name: cell[name] for name in ("cell", "encoder", "strategy", "text", "variant", "size")}
-    row |= {"corpus": corpus["name"], "split": corpus["split"], "metric": _full_name(metric, corpus)}
-    row |= {"replicates": len(cell["keys"]), "n": len(scores), "failed": sum(r["status"] == "failed" for r in known)}
-    row |= dict.fromkeys(("mean", "sd", "ci_low", "ci_high"), math.nan)
-    coverage = next((record["coverage"] for record in known if record.get("coverage")), None)
-    row["notice"] = corpus["notice"]
-    fallback = next((record["fallback"] for record in known if record.get("fallback")), None)
-    read = "Words of the paths" if fallback else "Words"
-    row["words"] = f"{read} by {_words(cell['spec']['vectors']['name'], coverage)}" if coverage else ""
-    row["fallback"] = _fallback(cell["encoder"], fallback) if fallback else ""
-    if scores and len(scores) == len(cell["keys"]):
-        summary = summarise(scores)
-        row |= {"mean": summary.mean, "sd": summary.sd, "ci_low": summary.low, "ci_high": summary.high}
-    return row
+    return FORMATS[format](grid, cell_rows(grid, records, metric))
 
 
 class _Table(NamedTuple):
@@ -89,7 +59,7 @@ class _Table(NamedTuple):
 
 
 def _table(rows: Sequence[Row], escape: Callable[[str], str], bold: Callable[[str], str]) -> _Table:
-    names = ["encoder", "strategy", *(name for name in ("text", "variant") if any(row[name] for row in rows))]
+    names = pair_columns(rows)
     sizes = sorted({row["size"] for row in rows})
     means = [(row["size"], round(row["mean"], DECIMALS)) for row in rows if not math.isnan(row["mean"])]
     best = dict(sorted(means))  # of one size's means the last, which is the largest
@@ -128,26 +98,9 @@ def _sections(grid: Grid, rows: Sequence[Row]) -> list[tuple[Mapping[str, Any], 
 
 def _metric(corpus: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """The metric that the section shows, in full, and the headline metric where it is another."""
-    headline = _full_name(corpus["metric"], corpus)
+    headline = full_metric(corpus["metric"], corpus)
     shown = rows[0]["metric"] if rows else headline
     return f"Headline metric: {shown}" if shown == headline else f"Metric: {shown}; the headline metric is {headline}"
-
-
-def _full_name(metric: str, corpus: Mapping[str, Any]) -> str:
-    return f"{full_name(metric, corpus.get('roles', False))} (%)"
-
-
-def _words(vectors: str, coverage: Mapping[str, float]) -> str:
-    """How the words that the encoders read found their vectors."""
-    return f"{vectors}: " + ", ".join(f"{100 * share:.1f} % {rule}" for rule, share in coverage.items())
-
-
-def _fallback(encoder: str, fallback: Mapping[str, int]) -> str:
-    """Of how many mentions an encoder of paths read the words between."""
-    took, mentions = fallback["words_between"], fallback["mentions"]
-    return (
-        f"Mentions without a path in their parse, of which {encoder} read the words between: {took:,} of {mentions:,}"
-    )
 
 
 def _replicates(rows: Sequence[Row]) -> str:
@@ -156,12 +109,12 @@ def _replicates(rows: Sequence[Row]) -> str:
 
 def _markdown(grid: Grid, rows: Sequence[Row]) -> str:
     planned, done, failed = (sum(row[name] for row in rows) for name in ("replicates", "n", "failed"))
-    legend = (
+    means = (
         f"{done:,} of {planned:,} runs complete, {failed:,} failed. Each cell: mean ± sample standard deviation over "
         f"{_replicates(rows)} replicates; `complete/planned` until all its replicates are complete; `-` where the grid "
         "has no such cell. Bold: the best mean of its column."
     )
-    parts = [f"# Leaderboard: {grid['name']}", legend]
+    parts = [f"# Leaderboard: {grid['name']}", means, legend(grid)]
     for corpus, own, refused in _sections(grid, rows):
         counts, left_out = corpus["counts"], corpus["left_out"]
         negative = f"negative class `{corpus['negative']}`" if corpus["negative"] else "no negative class"
@@ -175,16 +128,19 @@ def _markdown(grid: Grid, rows: Sequence[Row]) -> str:
             *corpus["remarks"],
             *dict.fromkeys(row["words"] for row in own if row["words"]),
             *dict.fromkeys(row["fallback"] for row in own if row["fallback"]),
+            *text_facts(own),
         ]
-        names, sizes, lines = _table(own, lambda text: text.replace("|", "\\|"), "**{}**".format)
-        rule = ["---"] * len(names) + ["---:"] * len(sizes)
         parts += [
             f"## {corpus['label']}",
             f"> **Notice: {corpus['notice']}**" if corpus["notice"] else "",
             "\n".join(f"- {fact}" for fact in facts),
-            "\n".join(f"| {' | '.join(line)} |" for line in [[*names, *sizes], rule, *lines]),
+            markdown.table(*_table(own, markdown.escape, "**{}**".format)),
+            variance_table(grid, own),
+            pretraining_table(own),
             "\n".join(["Refused pairs:\n", *(f"- {pair}" for pair in refused)]) if refused else "",
         ]
+    if sources := sources_of_text(grid):
+        parts.append("\n".join(["## Texts\n", *(f"- {source}" for source in sources)]))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -223,7 +179,8 @@ def _latex(grid: Grid, rows: Sequence[Row]) -> str:
             f"by the number of training labels, beside {counts['dev']:,} dev labels: mean ± sample standard deviation "
             f"over {_replicates(own)} replicates."
         )
-        notes = [corpus["notice"]] * bool(corpus["notice"]) + [f"Refused: {pair}." for pair in refused]
+        notes = [corpus["notice"], legend(grid), *(f"{fact}." for fact in text_facts(own))]
+        notes = [note for note in notes if note] + [f"Refused: {pair}." for pair in refused]
         body = [" & ".join(line) + r" \\" for line in [[*names, *sizes], *lines]]
         parts += [
             r"\begin{table}",

@@ -9,10 +9,14 @@ from typing import Any
 from harness.errors import DataError
 from harness.records import RecordStore, export, write_atomically
 from harness.report.leaderboard import render
+from harness.report.variances import variances_csv
 
 
 def write_results(grid: dict[str, Any], store: RecordStore, folder: Path) -> None:
-    """Write grid.json, leaderboard.md, leaderboard.csv, records.csv.gz and predictions.npz."""
+    """Write grid.json, leaderboard.md, leaderboard.csv, records.csv.gz and predictions.npz.
+
+    Of a crossed grid also variances.csv; of another one it goes.
+    """
     keys = grid_keys(grid)
     records = store.read_all(keys)
     texts = {
@@ -20,6 +24,10 @@ def write_results(grid: dict[str, Any], store: RecordStore, folder: Path) -> Non
         "leaderboard.md": render(grid, records, "md"),
         "leaderboard.csv": render(grid, records, "csv"),
     }
+    if grid.get("crossed"):
+        texts["variances.csv"] = variances_csv(grid, records)
+    else:
+        (folder / "variances.csv").unlink(missing_ok=True)
     for name, text in texts.items():
         data = text.encode()
         write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any, ClassVar
 
@@ -13,27 +14,31 @@ from harness.contracts import (
     Batch,
     Capability,
     Encoder,
-    Prepared,
+    EntityVectors,
+    Names,
+    Objective,
     Reading,
     SequenceEncoder,
     Strategy,
-    UnlabelledTarget,
+    UnlabelledMentions,
     lacking,
 )
-from harness.testing.encoders import weights_of
+from harness.pretraining import Pretraining
+from harness.testing.encoders import near, weights_of
 from harness.testing.plugins import ParametersContract, Variant, untouched_streams
-from harness.testing.toys import ENTITIES, MENTIONS, WIDTH, WORDS, toy_reading, toy_vectors
+from harness.testing.toys import WIDTH, WORDS, toy_mentions, toy_names, toy_text, toy_vectors
 
-NAMES = ((0, 1), (2,), (3, 4, 5), (6,))
-"""Rows of the words in each toy entity's names; no word of the last one has a vector."""
+NAMED = ("some words have vectors", "all words have vectors", "no word has a vector", "one word and one entity")
 
-TARGETS = ("some words have vectors", "all words have vectors", "no word has a vector", "one word and one entity")
+UPDATES = 60
+"""Updates on the toy text after which a loss must be lower."""
 
 
 class StrategyContract(ParametersContract):
     """Tests of a strategy; see `harness.testing`.
 
-    It prepares an encoder that offers exactly what it needs, and fails where it asks for more.
+    It meets an encoder that offers exactly what it needs, and fails where it asks for more. What is asked of an
+    objective holds for strategies that pre-train.
     """
 
     kind = "strategy"
@@ -46,11 +51,18 @@ class StrategyContract(ParametersContract):
     def encoder(self) -> Encoder:
         """An encoder, always the same, that offers what the strategy needs and nothing else."""
         kind = encoder_offering(self.loaded().needs)
-        return kind(WIDTH, kind.Parameters(), torch.Generator().manual_seed(1))
+        return kind(WIDTH, kind.Parameters(), stream(1))
 
-    def prepared(self, variant: Variant, target: UnlabelledTarget, encoder: Encoder) -> Prepared:
-        """What it makes of the target; the encoder is prepared in place."""
-        return self.made(variant).prepare(target, encoder, torch.Generator().manual_seed(2))
+    def vectors(self, variant: Variant, names: Names, *, of_text: bool) -> Tensor:
+        """The entity vectors of the names alone, or of a toy text of theirs."""
+        maker = self.made(variant).entity_vectors()
+        return maker.of_text(toy_text(names), stream(2)) if of_text else maker.of_names(names, stream(2))
+
+    def objective(self, variant: Variant, encoder: Encoder, mentions: UnlabelledMentions | None = None) -> Objective:
+        """What pre-training on the toy text minimises; the test is skipped where there is none."""
+        if not self.loaded().pretrains():
+            pytest.skip("the strategy pre-trains no encoder")
+        return self.made(variant).objective(encoder, mentions or toy_mentions(type(encoder)), stream(3))
 
     def test_needs_are_capabilities(self) -> None:
         """It needs members of `Capability`, so that a refused pair can be told why."""
@@ -66,55 +78,172 @@ class StrategyContract(ParametersContract):
                 expected = [need for need in Capability if need in needs and need not in offers]
                 assert found == expected, f"with {offers or 'nothing'} offered expected {expected}, found {found}"
 
-    @pytest.mark.parametrize("target", TARGETS)
-    def test_makes_a_vector_for_each_entity(self, variant: Variant, target: str) -> None:
+    # Entity vectors
+
+    @pytest.mark.parametrize("of_text", [False, True], ids=["names", "text"])
+    @pytest.mark.parametrize("named", NAMED)
+    def test_makes_a_vector_for_each_entity(self, variant: Variant, named: str, of_text: bool) -> None:
         """(E, D), finite, in single precision, and frozen."""
-        given = toy_target(target)
-        vectors = self.prepared(variant, given, self.encoder()).entity_vectors
-        expected = (len(given.entity_words), WIDTH)
+        names = named_so(named)
+        vectors = self.vectors(variant, names, of_text=of_text)
+        expected = (len(names.entity_words), WIDTH)
         assert vectors.shape == expected, f"expected (E, D) = {expected}, found {tuple(vectors.shape)}"
         assert vectors.dtype == torch.float32, f"expected float32, found {vectors.dtype}"
         assert vectors.isfinite().all(), "expected finite numbers, found NaN or infinity"
         assert not vectors.requires_grad, "entity vectors are frozen in fine-tuning, but these take a gradient"
 
-    @pytest.mark.parametrize("target", TARGETS)
-    def test_draws_from_the_generator_alone(self, variant: Variant, target: str) -> None:
-        """The same generator gives the same entity vectors and the same encoder, to the bit."""
-        encoders = [self.encoder(), self.encoder()]
+    @pytest.mark.parametrize("of_text", [False, True], ids=["names", "text"])
+    @pytest.mark.parametrize("named", NAMED)
+    def test_draws_from_the_generator_alone(self, variant: Variant, named: str, of_text: bool) -> None:
+        """Equal `EntityVectors` and one generator give one set of vectors, to the bit: runs may share them."""
+        one, two = (self.made(variant).entity_vectors() for _ in range(2))
+        assert isinstance(one, EntityVectors), f"expected EntityVectors, found {one!r}"
+        assert dataclasses.is_dataclass(type(one)), f"{type(one).__name__} must be a dataclass"
+        assert one == two, f"one strategy has its vectors made in two ways: {one} and {two}"
+        assert hash(one) == hash(two), f"{type(one).__name__} must be frozen"
         with untouched_streams():
-            one, two = (self.prepared(variant, toy_target(target), encoder) for encoder in encoders)
-        assert torch.equal(one.entity_vectors, two.entity_vectors), "one generator gave two sets of entity vectors"
-        assert torch.equal(*map(weights_of, encoders)), "one generator gave two encoders"
+            made = [self.vectors(variant, named_so(named), of_text=of_text) for _ in range(2)]
+        assert torch.equal(*made), "one generator gave two sets of entity vectors"
 
-    @pytest.mark.parametrize("target", TARGETS)
-    def test_leaves_the_target_as_it_is(self, variant: Variant, target: str) -> None:
+    @pytest.mark.parametrize("of_text", [False, True], ids=["names", "text"])
+    @pytest.mark.parametrize("named", NAMED)
+    def test_leaves_names_and_words_as_they_are(self, variant: Variant, named: str, of_text: bool) -> None:
         """Words' vectors are frozen: they, and what is known of the names, are the same bits before and after."""
-        given, before = toy_target(target), toy_target(target)
-        self.prepared(variant, given, self.encoder())
+        given, before = named_so(named), named_so(named)
+        self.vectors(variant, given, of_text=of_text)
         assert torch.equal(given.word_vectors, before.word_vectors), "the words' vectors were changed"
         assert torch.equal(given.has_vector, before.has_vector), "`has_vector` was changed"
         assert all(map(torch.equal, given.entity_words, before.entity_words)), "`entity_words` was changed"
 
-    def test_leaves_an_encoder_that_works(self, variant: Variant) -> None:
-        """What it has prepared still represents mentions as finite vectors."""
+    def test_an_entity_that_the_text_lacks_has_the_vector_of_its_names(self, variant: Variant) -> None:
+        """What is said of others moves it by no bit."""
+        names = named_so(NAMED[0])
+        by_text, by_names = (self.vectors(variant, names, of_text=of_text) for of_text in (True, False))
+        assert WORDS + len(names.entity_words) - 1 not in toy_text(names).tokens
+        assert torch.equal(by_text[-1], by_names[-1]), "an entity that is nowhere in the text was moved"
+
+    # Pre-training
+
+    def test_has_what_pre_training_asks_for(self) -> None:
+        """A strategy that pre-trains has the parameters of pre-training, reads text, and moves weights."""
+        kind = self.loaded()
+        if kind.pretrains():
+            assert issubclass(kind.Parameters, Pretraining), "`Parameters` must be derived from Pretraining"
+            assert kind.text == "required", (
+                f"what pre-trains reads text: `text` must be 'required', found {kind.text!r}"
+            )
+            assert Capability.WEIGHTS in kind.needs, "what pre-trains moves weights: `needs` must name WEIGHTS"
+
+    def test_its_objective_holds_the_encoder_with_its_first_weights(self, variant: Variant) -> None:
+        """The encoder is a module of the objective's, as it was, and what is learned can be handed to another one."""
+        encoder, untouched = self.encoder(), self.encoder()
+        objective = self.objective(variant, encoder)
+        assert objective.encoder is encoder, "`encoder` must be the encoder that was given"
+        assert torch.equal(weights_of(encoder), weights_of(untouched)), "the encoder's first weights were changed"
+        step(objective, torch.optim.Adagrad(objective.parameters(), lr=0.1), stream(4))
+        own = {name: value for name, value in objective.state_dict().items() if name.startswith("encoder.")}
+        untouched.load_state_dict({name.removeprefix("encoder."): value for name, value in own.items()})
+        assert torch.equal(weights_of(encoder), weights_of(untouched)), "the encoder is not whole in the objective"
+
+    def test_its_objective_learns_from_mentions_that_there_are(self, variant: Variant) -> None:
+        """Their numbers are distinct and of the text."""
+        mentions = toy_mentions(type(self.encoder()))
+        chosen = self.objective(variant, self.encoder(), mentions).mentions()
+        if chosen is not None:
+            assert chosen.dtype == torch.int64, f"expected int64, found {chosen.dtype}"
+            assert len(set(chosen.tolist())) == len(chosen), "a mention stands there twice"
+            assert ((chosen >= 0) & (chosen < len(mentions))).all(), f"expected numbers below {len(mentions)}"
+
+    def test_its_loss_is_drawn_from_the_generator_alone(self, variant: Variant) -> None:
+        """A finite scalar; one generator gives one loss and one objective, and leaves the vectors as they are."""
+        texts = [toy_mentions(type(self.encoder())) for _ in range(2)]
+        objectives = [self.objective(variant, self.encoder(), text) for text in texts]
+        with untouched_streams():
+            losses = [objective.loss(numbers(objective), stream(4)) for objective in objectives]
+            again = objectives[0].loss(numbers(objectives[0]), stream(4))
+        assert losses[0].shape == (), f"expected a scalar, found {tuple(losses[0].shape)}"
+        assert losses[0].isfinite(), f"expected a finite loss, found {losses[0].item()}"
+        assert torch.equal(texts[0].vectors, toy_vectors()), "the input vectors, which are frozen, were changed"
+        assert torch.equal(*map(weights_of, objectives)), "one generator gave two objectives"
+        assert torch.equal(losses[0], losses[1]), "one generator gave two losses"
+        assert torch.equal(losses[0], again), "one generator gave two losses to one objective"
+
+    def test_what_stands_after_a_readings_end_has_no_influence(self, variant: Variant) -> None:
+        """On the loss, whatever the empty places hold."""
+        losses = []
+        for filler in (0, 5):
+            encoder = self.encoder()
+            objective = self.objective(variant, encoder, toy_mentions(type(encoder), 3, filler))
+            losses.append(objective.loss(numbers(objective), stream(4)).detach())
+        assert near(*losses), "what stands after a reading's end has an influence on the loss"
+
+    def test_its_loss_moves_every_weight(self, variant: Variant) -> None:
+        """A gradient reaches all that is trained, the encoder's weights among it."""
+        objective = self.objective(variant, self.encoder())
+        weights = dict(objective.named_parameters())
+        loss = objective.loss(numbers(objective), stream(4))
+        gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+        idle = [name for name, g in zip(weights, gradients, strict=True) if g is None or not g.any()]
+        assert not idle, f"no gradient reaches {', '.join(idle)}"
+
+    def test_updates_lower_its_loss(self, variant: Variant) -> None:
+        """Some dozen steps of AdaGrad on the toy text."""
+        objective = self.objective(variant, self.encoder())
+        before = usual_loss(objective)
+        optimizer = torch.optim.Adagrad(objective.parameters(), lr=0.1)
+        for at in range(UPDATES):
+            step(objective, optimizer, stream(100 + at))
+        after = usual_loss(objective)
+        assert after < before, f"expected a lower loss after {UPDATES} updates, found {before:.3f} and then {after:.3f}"
+
+    def test_what_its_decoder_says_is_as_long_as_what_was_read(self, variant: Variant) -> None:
+        """Rows of the input vectors, (B, T) for each reading, where there is a decoder."""
         encoder = self.encoder()
-        self.prepared(variant, toy_target(TARGETS[0]), encoder)
-        both = (MENTIONS, [mention[::-1] for mention in MENTIONS])
-        hidden = encoder.represent(Batch(len(MENTIONS), tuple(toy_reading(rows, toy_vectors()) for rows in both)))
-        assert hidden.shape == (len(MENTIONS), encoder.size), "the encoder represents mentions in another size"
-        assert hidden.isfinite().all(), "the encoder represents mentions by NaN or infinity"
+        mentions = toy_mentions(type(encoder))
+        objective = self.objective(variant, encoder, mentions)
+        chosen = torch.tensor([3, 0, 9])
+        try:
+            said = objective.reconstruct(chosen)
+        except NotImplementedError:
+            pytest.skip("the objective has no decoder")
+        longest = max(reading.tokens.shape[1] for reading in mentions.batch(chosen).readings)
+        shapes = [tuple(tokens.shape) for tokens in said]
+        assert shapes == [(3, longest)] * 2, f"expected (B, T) = (3, {longest}) for each reading, found {shapes}"
+        assert all(((row >= 0) & (row < len(mentions.vectors))).all() for row in said), "no rows of the vectors"
 
 
-def toy_target(name: str) -> UnlabelledTarget:
-    """One of `TARGETS`."""
-    words, has_vector = toy_vectors()[:WORDS], torch.ones(WORDS, dtype=torch.bool)
-    names = tuple(torch.tensor(rows) for rows in NAMES)
-    assert len(names) == ENTITIES
+def stream(seed: int) -> torch.Generator:
+    """A generator with this seed."""
+    return torch.Generator().manual_seed(seed)
+
+
+def named_so(name: str) -> Names:
+    """One of `NAMED`."""
+    has_vector = torch.ones(WORDS, dtype=torch.bool)
     if name == "one word and one entity":
-        return UnlabelledTarget(words[:1], has_vector[:1], (torch.tensor([0]),))
+        return Names(toy_vectors()[:1], has_vector[:1], (torch.tensor([0]),))
     if name != "all words have vectors":
         has_vector[[1, 6] if name == "some words have vectors" else slice(None)] = False
-    return UnlabelledTarget(words, has_vector, names)
+    return toy_names(has_vector)
+
+
+def numbers(objective: Objective) -> Tensor:
+    """Of the mentions to learn from, those that make a batch."""
+    chosen = objective.mentions()
+    return torch.arange(18) if chosen is None else chosen
+
+
+def step(objective: Objective, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> None:
+    """One update by all mentions."""
+    optimizer.zero_grad()
+    objective.loss(numbers(objective), generator).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+@torch.no_grad()
+def usual_loss(objective: Objective) -> float:
+    """The loss, averaged over a few draws."""
+    return sum(float(objective.loss(numbers(objective), stream(seed))) for seed in range(8)) / 8
 
 
 def encoder_offering(capabilities: frozenset[Capability]) -> type[Encoder]:
@@ -145,6 +274,12 @@ class _Recurrent(SequenceEncoder):
         """The hidden vector after every token, (B, T, H)."""
         self._expect(Capability.STATES)
         return self._states(reading)
+
+    def unroll(self, inputs: Tensor, start: Tensor) -> Tensor:
+        """The hidden vector after every input, (B, T, D) -> (B, T, H), from `start`, (B, H), with memory 0."""
+        self._expect(Capability.CELL)
+        states: Tensor = self.lstm(inputs, (start[None], torch.zeros_like(start)[None]))[0]
+        return states
 
     def encode(self, reading: Reading) -> Tensor:
         self._expect(Capability.ENCODE)

@@ -1,4 +1,4 @@
-"""What the contracts play with: toy readings, and a toy corpus whose two relations differ in their direction alone."""
+"""What the contracts play with: toy readings, a toy text, a toy corpus whose relations differ in direction alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,20 @@ from torch import Tensor
 
 from harness.artifacts import Artifact, ArtifactStore
 from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
-from harness.contracts import About, Corpus, CorpusReader, Encoder, Parse, Reading, RelationMention, Span
+from harness.contracts import (
+    About,
+    Batch,
+    Corpus,
+    CorpusReader,
+    Encoder,
+    Names,
+    Parse,
+    Reading,
+    RelationMention,
+    Span,
+    UnlabelledMentions,
+    UnlabelledText,
+)
 from harness.datasets import prepared
 from harness.datasets.sources import SourceCorpus, content_digest, parses_digest
 from harness.directions import outputs
@@ -26,6 +39,12 @@ WIDTH, WORDS, ENTITIES = 6, 7, 4
 
 MENTIONS = ((7, 8), (8, 1, 7), (9, 2, 3, 4, 10), (7, 5, 1, 0, 2, 3, 4, 6, 10))
 """Forward readings of four mentions, as rows of the toy vectors: words come first. One has no words between."""
+
+NAMES = ((0, 1), (2,), (3, 4, 5), (6,))
+"""Rows of the words in each toy entity's names."""
+
+BETWEEN = {(7, 8): (0, 1), (8, 9): (2, 3), (9, 10): (4, 5)}
+"""Two words for each entity pair of the toy text that stand between its mentions, and between no other's."""
 
 Rows = Sequence[Sequence[int]]
 """Token rows, one list a mention."""
@@ -71,6 +90,38 @@ def toy_reading(
         return Reading(tokens, lengths, vectors)
     pairs = [[*row, *[(filler, filler)] * (places - len(row))] for row in positions]
     return Reading(tokens, lengths, vectors, torch.tensor(pairs))
+
+
+def toy_names(has_vector: Tensor) -> Names:
+    """The toy words and entities; `has_vector` is (V,) bool."""
+    return Names(toy_vectors()[:WORDS], has_vector, tuple(torch.tensor(rows) for rows in NAMES))
+
+
+def toy_text(names: Names) -> UnlabelledText:
+    """Eight sentences of four tokens: words, and all entities but the last one, or the only one."""
+    words, entities = len(names.word_vectors), max(1, len(names.entity_words) - 1)
+    sentences = [
+        (words + at % entities, at % words, words + (2 * at + 1) % entities, (at + 3) % words) for at in range(8)
+    ]
+    return UnlabelledText(names, torch.tensor(sentences).flatten(), torch.arange(0, 33, 4))
+
+
+def toy_mentions(asking: type[Encoder], longer: int = 0, filler: int = 0) -> UnlabelledMentions:
+    """Eighteen relation mentions as this kind of encoder asks for them, six of each pair; see `toy_reading`."""
+    rows = [
+        (first, *words, second)
+        for (first, second), (one, two) in BETWEEN.items()
+        for words in ((), (one,), (two,), (one, two), (two, 6, one), (6, one, two))
+    ]
+    vectors = toy_vectors()
+
+    def batch(mentions: Tensor) -> Batch:
+        chosen = [rows[at] for at in mentions.tolist()]
+        return Batch(len(chosen), toy_readings(asking, chosen, vectors, longer, filler))
+
+    lengths = torch.stack([reading.lengths for reading in batch(torch.arange(len(rows))).readings]).amax(0)
+    pairs = torch.tensor([(row[0] - WORDS, row[-1] - WORDS) for row in rows])
+    return UnlabelledMentions(batch, pairs, lengths, vectors, WORDS, torch.arange(len(vectors)))
 
 
 class Directed(CorpusReader):

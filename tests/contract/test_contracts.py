@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -26,19 +28,27 @@ from harness.contracts import (
     Capability,
     Corpus,
     Encoder,
+    EntityVectors,
+    Fault,
     LinkedMention,
     LinkedSentence,
-    Prepared,
+    Names,
+    Objective,
+    Parse,
+    Place,
     Reading,
     RelationMention,
     SequenceEncoder,
     Span,
     Strategy,
-    UnlabelledTarget,
+    TextNotes,
+    UnlabelledMentions,
+    UnlabelledText,
 )
 from harness.errors import HarnessError
 from harness.parameters import parameter
-from harness.testing import CorpusContract, EncoderContract, StrategyContract
+from harness.pretraining import Pretraining
+from harness.testing import CorpusContract, EncoderContract, StrategyContract, TextContract
 
 torch.set_num_threads(1)  # on a busy machine, two take ten times as long
 
@@ -258,86 +268,279 @@ def test_a_broken_encoder_is_told(plugin: type[Encoder], promise: str, told: str
         check(EncoderContract, plugin, promise, tmp_path)
 
 
+@dataclasses.dataclass(frozen=True)
+class Drawn(EntityVectors):
+    """A vector for each entity at random, whatever its names are."""
+
+    def of_names(self, names: Names, generator: torch.Generator) -> Tensor:
+        return torch.randn(len(names.entity_words), names.word_vectors.shape[1], generator=generator)
+
+
 class Fixed(Strategy):
-    """A strategy that keeps every promise."""
+    """A strategy that keeps every promise, and pre-trains nothing."""
 
     needs = frozenset({Capability.VECTORS})
 
-    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
-        size = len(target.entity_words), target.word_vectors.shape[1]
-        return Prepared(torch.randn(size, generator=generator))
-
-
-class Greedy(Fixed):
-    """Asks for more than it needs."""
-
-    def prepare(self, target: UnlabelledTarget, encoder: Any, generator: torch.Generator) -> Prepared:
-        encoder.encode(Reading(torch.tensor([[0]]), torch.tensor([1]), target.word_vectors))
-        return super().prepare(target, encoder, generator)
+    def entity_vectors(self) -> EntityVectors:
+        return Drawn()
 
 
 class Fanciful(Fixed):
     needs = frozenset({"attention"})  # type: ignore[arg-type]
 
 
-class Missing(Fixed):
-    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
-        return Prepared(super().prepare(target, encoder, generator).entity_vectors[1:])
+def drawing(**methods: Any) -> type[Strategy]:
+    """A strategy whose entity vectors are made as `Drawn` makes them but for these methods."""
+    maker: Any = dataclasses.dataclass(frozen=True)(type("Otherwise", (Drawn,), methods))
+    return type("Strange", (Fixed,), {"entity_vectors": lambda self: maker()})
 
 
-class Hollow(Fixed):
+def too_few(self: Drawn, names: Names, generator: torch.Generator) -> Tensor:
+    return Drawn().of_names(names, generator)[1:]
+
+
+def hollow(self: Drawn, names: Names, generator: torch.Generator) -> Tensor:
     """The mean of the words that have vectors, NaN where none has."""
-
-    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
-        known = (words[target.has_vector[words]] for words in target.entity_words)
-        return Prepared(torch.stack([target.word_vectors[words].mean(0) for words in known]))
+    known = (words[names.has_vector[words]] for words in names.entity_words)
+    return torch.stack([names.word_vectors[words].mean(0) for words in known])
 
 
-class Wandering(Fixed):
-    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
-        return super().prepare(target, encoder, torch.Generator().manual_seed(random.getrandbits(32)))
+def double(self: Drawn, names: Names, generator: torch.Generator) -> Tensor:
+    return Drawn().of_names(names, generator).double()
 
 
-class Unsettled(Fixed):
-    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
-        generator.seed()
-        with torch.no_grad():
-            for weight in encoder.parameters():
-                weight += torch.rand(1, generator=generator)
-        return Prepared(torch.zeros(len(target.entity_words), target.word_vectors.shape[1]))
+def thawed(self: Drawn, names: Names, generator: torch.Generator) -> Tensor:
+    return Drawn().of_names(names, generator).requires_grad_()
 
 
-class Moving(Fixed):
-    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
-        target.word_vectors[0] += 1
-        return super().prepare(target, encoder, generator)
+def wandering(self: Drawn, names: Names, generator: torch.Generator) -> Tensor:
+    return Drawn().of_names(names, torch.Generator().manual_seed(random.getrandbits(32)))
 
 
-class Ruinous(Fixed):
-    def prepare(self, target: UnlabelledTarget, encoder: Encoder, generator: torch.Generator) -> Prepared:
-        nn.init.constant_(next(encoder.parameters()), torch.nan)
-        return super().prepare(target, encoder, generator)
+def restless(self: Drawn, names: Names, generator: torch.Generator) -> Tensor:
+    return Drawn().of_names(names, generator) + next(COUNTER)
+
+
+def moving(self: Drawn, names: Names, generator: torch.Generator) -> Tensor:
+    names.word_vectors[0] += 1
+    return Drawn().of_names(names, generator)
+
+
+def moving_in_text(self: Drawn, text: UnlabelledText, generator: torch.Generator) -> Tensor:
+    return moving(self, text.names, generator)
+
+
+def stirring(self: Drawn, text: UnlabelledText, generator: torch.Generator) -> Tensor:
+    return Drawn().of_names(text.names, generator) + 1
+
+
+class Loose(Fixed):
+    """Another way of making the vectors every time."""
+
+    def entity_vectors(self) -> EntityVectors:
+        made: EntityVectors = dataclasses.make_dataclass("Else", [], bases=(Drawn,), frozen=True)()
+        return made
+
+
+class Thawing(Fixed):
+    """Vectors by what is not frozen, and has no hash."""
+
+    def entity_vectors(self) -> EntityVectors:
+        made: EntityVectors = THAWED()
+        return made
+
+
+THAWED = type("Thawed", (Drawn,), {"__hash__": None})
 
 
 class TestFixed(StrategyContract):
     plugin = Fixed
 
 
+class Echo(Objective):
+    """Tells the entity of mention 1 from the hidden vector, by a linear layer; every promise kept."""
+
+    def __init__(self, encoder: Encoder, mentions: UnlabelledMentions, generator: torch.Generator) -> None:
+        super().__init__(encoder)
+        self.of = mentions
+        self.weight = nn.Parameter(torch.randn(encoder.size, 4, generator=generator))
+
+    def loss(self, mentions: Tensor, generator: torch.Generator) -> Tensor:
+        noise = torch.randn(4, generator=generator) / 9
+        scores = self.encoder.represent(self.of.batch(mentions)) @ self.weight + noise
+        return nn.functional.cross_entropy(scores, self.of.pairs[mentions, 0])
+
+
+class Learning(Fixed):
+    """A strategy that pre-trains, and keeps every promise."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Parameters(Pretraining):
+        pass
+
+    needs = frozenset({Capability.VECTORS, Capability.WEIGHTS})
+    text = "required"
+    kind: ClassVar[type[Any]] = Echo
+
+    def objective(self, encoder: Encoder, mentions: UnlabelledMentions, generator: torch.Generator) -> Objective:
+        made: Objective = self.kind(encoder, mentions, generator)
+        return made
+
+
+class TestLearning(StrategyContract):
+    plugin = Learning
+
+
+def minimising(**methods: Any) -> type[Strategy]:
+    """A strategy that pre-trains as `Learning` does but for these methods of its objective."""
+    return type("Strange", (Learning,), {"kind": type("Otherwise", (Echo,), methods)})
+
+
+class Bare(Learning):
+    @dataclasses.dataclass(frozen=True)
+    class Parameters:
+        pass
+
+
+class Lacking(Learning):
+    needs = frozenset({Capability.VECTORS})
+
+
+class Deaf(Learning):
+    text = "optional"  # type: ignore[assignment]
+
+
+class Greedy(Learning):
+    """Asks for more than it needs."""
+
+    def objective(self, encoder: Any, mentions: UnlabelledMentions, generator: torch.Generator) -> Objective:
+        encoder.encode(mentions.batch(torch.arange(2)).readings[0])
+        return super().objective(encoder, mentions, generator)
+
+
+class Possessive(Learning):
+    """Asks for an LSTM to share, which it does not need either."""
+
+    def objective(self, encoder: Any, mentions: UnlabelledMentions, generator: torch.Generator) -> Objective:
+        encoder.unroll(torch.zeros(1, 2, mentions.vectors.shape[1]), torch.zeros(1, encoder.hidden))
+        return super().objective(encoder, mentions, generator)
+
+
+class Overwriting(Learning):
+    def objective(self, encoder: Encoder, mentions: UnlabelledMentions, generator: torch.Generator) -> Objective:
+        nn.init.zeros_(next(encoder.parameters()))
+        return super().objective(encoder, mentions, generator)
+
+
+class Copying(Learning):
+    def objective(self, encoder: Encoder, mentions: UnlabelledMentions, generator: torch.Generator) -> Objective:
+        return super().objective(copy.deepcopy(encoder), mentions, generator)
+
+
+class Careless(Learning):
+    """Its own weights come from elsewhere."""
+
+    def objective(self, encoder: Encoder, mentions: UnlabelledMentions, generator: torch.Generator) -> Objective:
+        generator.seed()
+        return super().objective(encoder, mentions, generator)
+
+
+def listed(self: Echo, mentions: Tensor, generator: torch.Generator) -> Tensor:
+    return Echo.loss(self, mentions, generator).expand(3)
+
+
+def endless(self: Echo, mentions: Tensor, generator: torch.Generator) -> Tensor:
+    return Echo.loss(self, mentions, generator) / 0
+
+
+def gambling(self: Echo, mentions: Tensor, generator: torch.Generator) -> Tensor:
+    return Echo.loss(self, mentions, generator) * torch.rand(())
+
+
+def growing(self: Echo, mentions: Tensor, generator: torch.Generator) -> Tensor:
+    return Echo.loss(self, mentions, generator) + next(COUNTER)
+
+
+def scribbling(self: Echo, mentions: Tensor, generator: torch.Generator) -> Tensor:
+    loss = Echo.loss(self, mentions, generator)
+    self.of.vectors[0] += 1
+    return loss
+
+
+def padded(self: Echo, mentions: Tensor, generator: torch.Generator) -> Tensor:
+    return Echo.loss(self, mentions, generator) + self.of.batch(mentions).readings[0].tokens[:, -1].sum()
+
+
+def idle(self: Echo, mentions: Tensor, generator: torch.Generator) -> Tensor:
+    scores = self.encoder.represent(self.of.batch(mentions)).detach() @ self.weight
+    return nn.functional.cross_entropy(scores, self.of.pairs[mentions, 0])
+
+
+def backwards(self: Echo, mentions: Tensor, generator: torch.Generator) -> Tensor:
+    loss = Echo.loss(self, mentions, generator)
+    return 2 * loss.detach() - loss
+
+
+def one_reading(self: Echo, mentions: Tensor) -> tuple[Tensor, ...]:
+    return (torch.zeros(len(mentions), 3, dtype=torch.int64),)
+
+
+VECTORS = "makes_a_vector_for_each_entity"
+DRAWS = "draws_from_the_generator_alone"
+LOSS = "its_loss_is_drawn_from_the_generator_alone"
+FIRST = "its_objective_holds_the_encoder_with_its_first_weights"
+
+
 @pytest.mark.parametrize(
     ("plugin", "promise", "told"),
     [
         (Fanciful, "needs_are_capabilities", "expected members of Capability, found .'attention'"),
-        (Greedy, "makes_a_vector_for_each_entity", "ENCODE is used, but `needs` does not name it"),
-        (Missing, "makes_a_vector_for_each_entity", r"\(E, D\) = \(4, 6\), found \(3, 6\)"),
-        (Hollow, "makes_a_vector_for_each_entity", "found NaN or infinity"),
-        (Wandering, "draws_from_the_generator_alone", "the shared stream of Python"),
-        (Unsettled, "draws_from_the_generator_alone", "one generator gave two encoders"),
-        (Moving, "leaves_the_target_as_it_is", "the words' vectors were changed"),
-        (Ruinous, "leaves_an_encoder_that_works", "by NaN or infinity"),
+        (drawing(of_names=too_few), VECTORS, r"\(E, D\) = \(4, 6\), found \(3, 6\)"),
+        (drawing(of_names=hollow), VECTORS, "found NaN or infinity"),
+        (drawing(of_names=double), VECTORS, "expected float32, found torch.float64"),
+        (drawing(of_names=thawed), VECTORS, "but these take a gradient"),
+        (drawing(of_names=wandering), DRAWS, "the shared stream of Python"),
+        (drawing(of_names=restless), DRAWS, "one generator gave two sets of entity vectors"),
+        (Loose, DRAWS, "one strategy has its vectors made in two ways"),
+        (Thawing, DRAWS, "unhashable type"),
+        (drawing(of_names=moving), "leaves_names_and_words_as_they_are", "the words' vectors were changed"),
+        (drawing(of_text=moving_in_text), "leaves_names_and_words_as_they_are", "the words' vectors were changed"),
+        (drawing(of_text=stirring), "an_entity_that_the_text_lacks_has_the_vector_of_its_names", "was moved"),
+        (Bare, "has_what_pre_training_asks_for", "must be derived from Pretraining"),
+        (Deaf, "has_what_pre_training_asks_for", "`text` must be 'required', found 'optional'"),
+        (Lacking, "has_what_pre_training_asks_for", "`needs` must name WEIGHTS"),
+        (Greedy, LOSS, "ENCODE is used, but `needs` does not name it"),
+        (Possessive, LOSS, "CELL is used, but `needs` does not name it"),
+        (Overwriting, FIRST, "the encoder's first weights were changed"),
+        (Copying, FIRST, "`encoder` must be the encoder that was given"),
+        (Careless, LOSS, "one generator gave two objectives"),
+        (minimising(loss=listed), LOSS, r"expected a scalar, found \(3,\)"),
+        (minimising(loss=endless), LOSS, "expected a finite loss, found inf"),
+        (minimising(loss=gambling), LOSS, "drawn from the shared stream of torch"),
+        (minimising(loss=growing), LOSS, "one generator gave two losses"),
+        (minimising(loss=scribbling), LOSS, "which are frozen, were changed"),
+        (minimising(loss=padded), "what_stands_after_a_readings_end_has_no_influence", "has an influence on the loss"),
+        (minimising(loss=idle), "its_loss_moves_every_weight", r"no gradient reaches encoder\.lstm\.weight_ih_l0, .*"),
+        (minimising(loss=backwards), "updates_lower_its_loss", "expected a lower loss after 60 updates, found"),
+        (
+            minimising(mentions=lambda self: torch.tensor([0, 18])),
+            "its_objective_learns_from_mentions_that_there_are",
+            "expected numbers below 18",
+        ),
+        (
+            minimising(mentions=lambda self: torch.tensor([3, 3])),
+            "its_objective_learns_from_mentions_that_there_are",
+            "a mention stands there twice",
+        ),
+        (
+            minimising(reconstruct=one_reading),
+            "what_its_decoder_says_is_as_long_as_what_was_read",
+            r"expected \(B, T\) = \(3, 4\) for each reading, found \[\(3, 3\)\]",
+        ),
     ],
 )
 def test_a_broken_strategy_is_told(plugin: type[Strategy], promise: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match=told):
+    with pytest.raises((AssertionError, TypeError), match=told):
         check(StrategyContract, plugin, promise, tmp_path)
 
 
@@ -418,23 +621,65 @@ def test_a_corpus_that_changes_is_told(tmp_path: Path) -> None:
         def read(self, folder: Path | None) -> Corpus:
             return Corpus(with_first(label=f"label {random.random()}"))
 
-        def text(self) -> Iterator[LinkedSentence]:
-            yield LinkedSentence(str(random.random()), ("Ada",), (LinkedMention(0, 1, "ada"),))
-
     with pytest.raises(AssertionError, match="a second reading gave other mentions"):
         check(CorpusContract, Changing, "reads_the_same_twice", tmp_path)
-    with pytest.raises(AssertionError, match="a second reading gave another text"):
-        check(CorpusContract, Changing, "its_text_is_the_same_twice", tmp_path)
 
 
-def test_a_text_with_overlapping_mentions_is_told(tmp_path: Path) -> None:
-    class Overlapping(toy.Toy):
-        def text(self) -> Iterator[LinkedSentence]:
-            mentions = LinkedMention(0, 2, "ada lovelace"), LinkedMention(1, 2, "lovelace")
-            yield LinkedSentence("one", ("Ada", "Lovelace"), mentions)
+def sentence(identifier: str = "one", *mentions: LinkedMention, parse: Parse | None = None) -> LinkedSentence:
+    """Of two tokens, each an entity's unless told otherwise."""
+    usual = LinkedMention(0, 1, "ada"), LinkedMention(1, 2, "lovelace")
+    return LinkedSentence(identifier, ("Ada", "Lovelace"), mentions or usual, parse)
 
-    with pytest.raises(AssertionError, match="one: expected spans one after another in 2 tokens"):
-        check(CorpusContract, Overlapping, "its_text_is_linked_in_order", tmp_path)
+
+@pytest.mark.parametrize(
+    ("sentences", "promise", "told"),
+    [
+        (lambda: [], "its_text_is_the_same_twice", "expected sentences, found none"),
+        (lambda: [sentence(str(random.random()))], "its_text_is_the_same_twice", "a second reading gave another text"),
+        (lambda: [sentence(), sentence()], "its_identifiers_are_unique", "taken twice: .'one'"),
+        (lambda: [sentence(" ")], "its_identifiers_are_unique", "an identifier must not be empty"),
+        (
+            lambda: [sentence("one", LinkedMention(0, 2, "ada lovelace"), LinkedMention(1, 2, "lovelace"))],
+            "its_text_is_linked_in_order",
+            "one: expected spans one after another in 2 tokens",
+        ),
+        (lambda: [sentence("one", LinkedMention(0, 1, " "))], "its_text_is_linked_in_order", "one: an empty ID"),
+        (lambda: [sentence(parse=TREE)], "its_text_is_linked_in_order", "one: a parse can't be used if"),
+        (lambda: [sentence("one", LinkedMention(0, 1, "ada"))], "its_text_has_pairs", "no sentence has two linked"),
+    ],
+)
+def test_a_broken_text_is_told(
+    sentences: Callable[[], list[LinkedSentence]], promise: str, told: str, tmp_path: Path
+) -> None:
+    class Broken(toy.Toy):
+        def text(self, path: Path | None, notes: TextNotes) -> Iterator[LinkedSentence]:
+            yield from sentences()
+
+    with pytest.raises(AssertionError, match=told):
+        check(TextContract, Broken, promise, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        (TextNotes(left_out=Counter({"too long": 0})), "expected a count above 0 for 'too long', found 0"),
+        (TextNotes(remarks=[""]), "a remark must not be empty"),
+        (TextNotes(names={" ": "ada"}), "an empty name of 'ada'"),
+        (TextNotes(names={"Ada": ""}), "a name without an entity: 'Ada'"),
+        (
+            TextNotes(faults=[Fault(Place(Path("text"), 3), "no mention")]),
+            "faults that are not counted: .'no mention': 1",
+        ),
+    ],
+)
+def test_a_text_that_tells_too_little_is_told(notes: TextNotes, told: str, tmp_path: Path) -> None:
+    class Broken(toy.Toy):
+        def text(self, path: Path | None, found: TextNotes) -> Iterator[LinkedSentence]:
+            vars(found).update(vars(notes))
+            yield sentence()
+
+    with pytest.raises(AssertionError, match=told):
+        check(TextContract, Broken, "tells_what_it_leaves_out", tmp_path)
 
 
 def test_a_corpus_that_is_not_here_is_skipped_with_what_is_missing(tmp_path: Path) -> None:
@@ -484,7 +729,7 @@ def check(base: type[Any], plugin: type[Any] | None, promise: str, folder: Path,
     """Run one test of a contract on a plugin."""
     tests = type("TestPlugin", (base,), {"plugin": plugin})()
     test = getattr(tests, f"test_{promise}")
-    given = {"variant": variant or {}, "tmp_path": folder, "target": "some words have vectors"}
-    if promise == "makes_a_vector_for_each_entity":
-        given["target"] = "no word has a vector"
-    test(**{name: given[name] for name in inspect.signature(test).parameters})
+    asked = inspect.signature(test).parameters
+    given = {"variant": variant or {}, "tmp_path": folder, "named": "no word has a vector"}
+    for of_text in (False, True) if "of_text" in asked else (False,):
+        test(**{name: {**given, "of_text": of_text}[name] for name in asked})

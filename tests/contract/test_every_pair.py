@@ -1,7 +1,9 @@
-"""Every encoder meets every strategy: each pair is refused with its reason, or runs, and runs again to the same bits."""
+"""Every encoder meets every strategy: refused with its reason, or pre-trained and run, twice to the same bits."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -23,14 +25,18 @@ WORDS = "founded was by never saw left met for unlike who in the Ada Grace Hoppe
 PAIRS = sorted(product(registry.origins("encoder"), registry.origins("strategy")))
 GRID = """
 corpora    = {{name = "toy", split = "official", negative = "keep"}}
-encoders   = "{encoder}"
-strategies = "{strategy}"
+encoders   = {encoder}
+strategies = {strategy}
 vectors    = "{vectors}"
 replicates = 1
+{texts}
 [training]
 features    = [true, false]
 min_updates = 10
 """
+TEXTS = 'texts = {name = "toy", selection = "whole"}'
+FEW = {"epochs": 2, "skipgram_epochs": 2, "hidden": 8, "filters": 8}
+"""Values of parameters, of whatever plugin has them, with which a run is short."""
 
 
 @pytest.mark.parametrize(("encoder", "strategy"), PAIRS)
@@ -39,9 +45,12 @@ def test_a_pair_runs_twice_the_same_or_says_why_not(
 ) -> None:
     make_plugin("corpus", "toy", Path(toy.__file__).read_text(encoding="utf-8"))
     vectors = write_vectors(tmp_path / "vectors.txt")
-    grid = resolve("pair", GRID.format(encoder=encoder, strategy=strategy, vectors=vectors), tmp_path)
+    kind, plan = registry.load("encoder", encoder), registry.load("strategy", strategy)
+    texts = TEXTS if plan.text != "unread" else ""
+    asked = {"encoder": short("encoder", encoder), "strategy": short("strategy", strategy)}
+    grid = resolve("pair", GRID.format(**asked, vectors=vectors, texts=texts), tmp_path)
 
-    lacks = lacking(registry.load("encoder", encoder), registry.load("strategy", strategy))
+    lacks = lacking(kind, plan)
     reasons = [refusal["reason"] for refusal in grid.plain["refusals"]]
     assert len(grid.runs) + len(reasons) == 2  # features on, features off
     assert bool(grid.runs) == (not lacks)
@@ -55,6 +64,17 @@ def test_a_pair_runs_twice_the_same_or_says_why_not(
         assert two.predicted is not None
         np.testing.assert_array_equal(one.predicted, two.predicted)
         assert lasting(one) == lasting(two)
+        assert (one.record["text"] is not None) == bool(texts)
+        assert (one.record["pretraining"] is not None) == plan.pretrains()
+        if plan.pretrains():
+            assert len(one.record["pretraining"]["loss"]) > 0
+
+
+def short(kind: str, name: str) -> str:
+    """A plugin as a grid asks for it, with few epochs and units."""
+    own = {field.name for field in dataclasses.fields(registry.load(kind, name).Parameters)}
+    given = {parameter: value for parameter, value in FEW.items() if parameter in own}
+    return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in {"name": name, **given}.items()) + "}"
 
 
 def run(grid: ResolvedGrid, home: Path) -> list[Outcome]:
@@ -62,13 +82,14 @@ def run(grid: ResolvedGrid, home: Path) -> list[Outcome]:
     outcomes: list[Outcome] = []
     todo = list(grid.runs.values())
     scheduler.prepare(todo, grid, home, lambda line: None)
-    scheduler.run(todo, grid, home, 0, "cpu", outcomes.append)
+    scheduler.run(todo, grid, home, 0, "cpu", outcomes.append, lambda line: None)
     return outcomes
 
 
 def lasting(outcome: Outcome) -> dict[str, Any]:
     """A record without what time it was and how long it took."""
-    return {name: value for name, value in outcome.record.items() if name not in ("seconds", "finished")}
+    record = {name: value for name, value in outcome.record.items() if name not in ("seconds", "finished")}
+    return record | {"pretraining": {**(record["pretraining"] or {}), "seconds": None}}
 
 
 def write_vectors(file: Path) -> Path:

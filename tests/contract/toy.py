@@ -20,6 +20,8 @@ from harness.contracts import (
     Part,
     RelationMention,
     Span,
+    TextNotes,
+    TextReader,
 )
 
 WRITTEN = """
@@ -46,8 +48,8 @@ test no_relation [Ada] never saw [Initech] .
 PARTS: dict[str, Part] = {name: name for name in get_args(Part)}
 
 
-class Toy(CorpusReader):
-    """Eighteen mentions."""
+class Toy(CorpusReader, TextReader):
+    """Eighteen mentions, and their sentences without labels."""
 
     about = About(
         headline="micro_f1_positive",
@@ -58,10 +60,10 @@ class Toy(CorpusReader):
         notice="A toy.",
     )
 
-    def read(self, folder: Path | None) -> Corpus:
+    def read(self, path: Path | None) -> Corpus:
         return Corpus(tuple(_mention(number, *line.split(" ", 2)) for number, line in enumerate(_lines())))
 
-    def text(self) -> Iterator[LinkedSentence]:
+    def text(self, path: Path | None, notes: TextNotes) -> Iterator[LinkedSentence]:
         for number, line in enumerate(_lines()):
             tokens, mentions = _read(line.split(" ", 2)[2], "[(")
             yield LinkedSentence(f"text-{number}", tokens, mentions, _parse(tokens))

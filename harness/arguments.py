@@ -1,0 +1,137 @@
+"""Flags that several verbs share, and the verbs of `data`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """The verbs of `data`."""
+    metavar = "list|fetch|check|show|convert|annotate|import-parses|export-parses|train-vectors"
+    which = parser.add_subparsers(metavar=metavar, required=True)
+    lines = {
+        "list": "every corpus and text that is known, and whether it is here",
+        "fetch": "download the files of a corpus or text; each is checked, and what broke goes on where it stopped",
+        "check": "all that is wrong with a corpus or text, by reason, with file and line; and what it holds",
+        "show": "some mentions of a corpus, or sentences of a text, as the encoders read them",
+        "convert": "write a corpus or text in another format, and read it back",
+        "annotate": "parse the sentences of a corpus or text with Stanza; killed, it goes on where it stopped",
+        "import-parses": "bring in parses of a corpus's or text's sentences that were made elsewhere, in CoNLL-U",
+        "export-parses": "write the parses of the sentences of a corpus or text as CoNLL-U",
+        "train-vectors": "train word vectors (skip-gram) on all sentences of a text",
+    }
+    made = {name: which.add_parser(name, help=line, description=f"{line}.") for name, line in lines.items()}
+    for name, part in made.items():
+        add_home(part)
+        part.set_defaults(verb=f"data {name}")
+        if name not in ("list", "fetch"):
+            part.add_argument(
+                "corpus", metavar="NAME|PATH", help="the name of a corpus or text, or a file or folder of your own"
+            )
+            part.add_argument("--reader", metavar="NAME", help="the format of PATH (default: recognised by its files)")
+            part.add_argument(
+                "--parameter", action="append", type=parameter, metavar="KEY=VALUE", help="a parameter of the reader"
+            )
+            part.add_argument("--strict", action="store_true", help="an example that can't be used is an error")
+        if name in ("check", "show", "export-parses"):
+            part.add_argument("--text", action="store_true", help="of data that is a corpus and a text: the text")
+    made["fetch"].add_argument("name", metavar="NAME")
+    made["fetch"].add_argument("--to", type=Path, metavar="DIR", help="the data folder (default: the home's data)")
+    made["check"].add_argument("--all", action="store_true", help="every fault, and not the first of each kind")
+    made["check"].add_argument("--format", choices=("text", "json"), default="text", help="(default: text)")
+    made["show"].add_argument("--n", type=count, default=5, metavar="N", help="mentions or sentences (default: 5)")
+    made["show"].add_argument("--part", choices=("train", "dev", "test"), help="only of this published part")
+    made["convert"].add_argument(
+        "--to", required=True, metavar="FORMAT", help="such as jsonl, or linked-jsonl of a text"
+    )
+    made["convert"].add_argument("--out", type=Path, metavar="DIR", help="(default: NAME-FORMAT in the home's data)")
+    for name, default in (("annotate", "stanza"), ("import-parses", "imported")):
+        made[name].add_argument(
+            "--name", default=default, metavar="SET", help=f"the set of parses (default: {default})"
+        )
+    _add_annotate(made["annotate"])
+    made["import-parses"].add_argument("files", nargs="+", type=Path, metavar="FILE", help="CoNLL-U, packed or not")
+    made["export-parses"].add_argument("--out", type=Path, required=True, metavar="FILE", help="such as mine.conllu")
+    made["export-parses"].add_argument("--parses", metavar="SET", help="a set of parses (default: the data's own)")
+    _add_train_vectors(made["train-vectors"])
+
+
+def _add_annotate(part: argparse.ArgumentParser) -> None:
+    part.epilog = (
+        "NAME|PATH may be plain sentences too, a .txt file, packed or not: one sentence a line, tokens between blanks"
+    )
+    part.add_argument(
+        "--stanza-dir",
+        type=Path,
+        metavar="DIR",
+        help="models (default: HARNESS_STANZA_DIR, else what Stanza downloads)",
+    )
+    part.add_argument("--workers", type=count_or_none, metavar="N", help="processes; 0: in this one (default: cores)")
+    part.add_argument("--conllu", type=Path, metavar="FILE", help="write the parses there too")
+
+
+def _add_train_vectors(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--size", type=count, default=200, metavar="N", help="dimensions (default: 200, as in the paper)")
+    part.add_argument("--epochs", type=count, default=5, metavar="N", help="times over the text (default: 5)")
+    part.add_argument("--min-count", type=count, default=5, metavar="N", help="of a word that gets one (default: 5)")
+    part.add_argument(
+        "--workers", type=count, default=1, metavar="N", help="threads; more than one are not repeatable (default: 1)"
+    )
+    part.add_argument("--coverage", metavar="CORPUS", help="tell which share of a corpus's tokens gets a vector")
+    part.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="its name ends in .bin or .txt, or that and .gz (default: NAME-SIZEd.bin in the home's data/vectors)",
+    )
+
+
+def add_home(parser: argparse.ArgumentParser) -> None:
+    """Where caches and records are kept."""
+    default = Path(os.environ.get("HARNESS_HOME") or ".harness")
+    told = "caches, records, mlflow.db (default: HARNESS_HOME, else .harness)"
+    parser.add_argument("--home", type=Path, default=default, metavar="DIR", help=told)
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Where results are written."""
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
+
+
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """Which grid; the default one where none is named."""
+    parser.add_argument("--grid", nargs="?", const="default", default="default", metavar="NAME")
+
+
+def add_mlflow(parser: argparse.ArgumentParser) -> None:
+    """Which tracking store."""
+    parser.add_argument("--mlflow-uri", metavar="URI", help="tracking store (default: SQLite in the home folder)")
+
+
+def count(text: str) -> int:
+    """A count of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a count of at least 1, found '{text}'")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A port."""
+    if count(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port up to 65535, found {text}")
+    return int(text)
+
+
+def parameter(text: str) -> tuple[str, str]:
+    """A parameter of a reader."""
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found '{text}'")
+    return key, value
+
+
+def count_or_none(text: str) -> int:
+    """A count, or 0."""
+    return 0 if text == "0" else count(text)

@@ -1,0 +1,121 @@
+"""The rows of the leaderboard: what the resolved grid and the records say of each cell."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from harness.analysis import components, summarise
+from harness.errors import HarnessError, unknown
+from harness.records import COMPLETE, FAILED
+from harness.scoring import METRICS, full_name
+
+COLUMNS = (
+    "cell", "corpus", "split", "encoder", "strategy", "text", "variant", "size", "replicates", "n",
+    "metric", "mean", "sd", "ci_low", "ci_high",
+    "linked", "often", "pretraining_epochs", "held_out_before", "held_out_after",
+)  # fmt: skip
+DECIMALS = 4
+"""Of a percentage, in CSV, in JSON and where means are compared: rounding reaches the digits far beyond."""
+
+Grid = Mapping[str, Any]
+Records = Mapping[str, Mapping[str, Any]]
+Row = dict[str, Any]
+
+
+def cell_rows(grid: Grid, records: Records, metric: str | None = None) -> list[Row]:
+    """A row a cell with `COLUMNS`, and beside them what facts and further tables are made of.
+
+    `failed` is the number of its runs that failed, `words`, `fallback` and `notice` are told as they stand, `texts` and
+    `pretrainings` are what its records say of them, each once, and `components` where the variance of its scores comes
+    from, where its replicates are crossed. Raises HarnessError for a metric that is not one of `METRICS`.
+    """
+    if metric is not None and metric not in METRICS:
+        raise HarnessError(unknown("metric", metric, METRICS))
+    return [_row(cell, grid["corpora"][cell["corpus"]], records, metric) for cell in grid["cells"]]
+
+
+def full_metric(metric: str, corpus: Mapping[str, Any]) -> str:
+    """A metric in a table's words."""
+    return f"{full_name(metric, corpus.get('roles', False))} (%)"
+
+
+def pair_columns(rows: Sequence[Row]) -> list[str]:
+    """The columns that name a line of a table made of these rows."""
+    return ["encoder", "strategy", *(name for name in ("text", "variant") if any(row[name] for row in rows))]
+
+
+def each_once(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What several records say alike, once, in the order of the first; the time that it took aside."""
+    by_content: dict[str, Mapping[str, Any]] = {}
+    for one in found:
+        content = {name: value for name, value in one.items() if name != "seconds"}
+        by_content.setdefault(json.dumps(content, sort_keys=True), one)
+    return list(by_content.values())
+
+
+def before_and_after(pretraining: Mapping[str, Any]) -> tuple[float, float]:
+    """The held-out loss before the first update, and that of the epoch whose weights are kept."""
+    return pretraining["held_out"][0], pretraining["held_out"][pretraining["best_epoch"]]
+
+
+def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, metric: str | None) -> Row:
+    metric = metric or corpus["metric"]
+    known = [records[key] for key in cell["keys"] if key in records]
+    scores = [100 * record["scores"]["test"][metric] for record in known if record["status"] == COMPLETE]
+    row = {name: cell[name] for name in ("cell", "encoder", "strategy", "text", "variant", "size")}
+    row |= {"corpus": corpus["name"], "split": corpus["split"], "metric": full_metric(metric, corpus)}
+    row |= {"replicates": len(cell["keys"]), "n": len(scores), "failed": sum(r["status"] == FAILED for r in known)}
+    row |= dict.fromkeys(("mean", "sd", "ci_low", "ci_high"), math.nan) | _of_text(cell, known)
+    coverage = next((record["coverage"] for record in known if record.get("coverage")), None)
+    row["notice"] = corpus["notice"]
+    fallback = next((record["fallback"] for record in known if record.get("fallback")), None)
+    read = "Words of the paths" if fallback else "Words"
+    row["words"] = f"{read} by {_words(cell['spec']['vectors']['name'], coverage)}" if coverage else ""
+    row["fallback"] = _fallback(cell["encoder"], fallback) if fallback else ""
+    row["components"] = None
+    if scores and len(scores) == len(cell["keys"]):
+        crossed = cell["spec"].get("crossed") if cell["text"] else None
+        summary = summarise(scores, crossed=crossed)
+        row |= {"mean": summary.mean, "sd": summary.sd, "ci_low": summary.low, "ci_high": summary.high}
+        row["components"] = components(scores, crossed) if crossed else None
+    return row
+
+
+def _of_text(cell: Mapping[str, Any], known: Sequence[Mapping[str, Any]]) -> Row:
+    """What the records say of the cell's text and of pre-training on it: means over different samples and trainings."""
+    texts = each_once(record["text"] for record in known if record.get("text"))
+    pretrainings = each_once(record["pretraining"] for record in known if record.get("pretraining"))
+    losses = [before_and_after(pretraining) for pretraining in pretrainings]
+    return {
+        "texts": texts,
+        "pretrainings": pretrainings,
+        "evaluation_text": bool((cell["spec"].get("text") or {}).get("evaluation_text")),
+        "linked": _mean(100 * text["linked"] for text in texts),
+        "often": _mean(100 * text["often"] for text in texts),
+        "pretraining_epochs": _mean(len(pretraining["loss"]) for pretraining in pretrainings),
+        "held_out_before": _mean(before for before, _ in losses),
+        "held_out_after": _mean(after for _, after in losses),
+    }
+
+
+def _mean(values: Iterable[float]) -> float:
+    """NaN of none."""
+    found = list(values)
+    return fmean(found) if found else math.nan
+
+
+def _words(vectors: str, coverage: Mapping[str, float]) -> str:
+    """How the words that the encoders read found their vectors."""
+    return f"{vectors}: " + ", ".join(f"{100 * share:.1f} % {rule}" for rule, share in coverage.items())
+
+
+def _fallback(encoder: str, fallback: Mapping[str, int]) -> str:
+    """Of how many mentions an encoder of paths read the words between."""
+    took, mentions = fallback["words_between"], fallback["mentions"]
+    return (
+        f"Mentions without a path in their parse, of which {encoder} read the words between: {took:,} of {mentions:,}"
+    )
