@@ -54,8 +54,8 @@ EXAMPLES = {
   python -m harness data annotate sentences.txt.gz --conllu parses.conllu
   python -m harness data import-parses kbp37 train.conllu.gz dev.conllu.gz test.conllu.gz
   python -m harness data export-parses kbp37 --out kbp37.conllu --parses stanza
-  python -m harness data convert wikipedia-links --to linked-jsonl
-  python -m harness data train-vectors wikipedia-links --size 200 --coverage kbp37""",
+  python -m harness data convert enwiki.xml.bz2 --reader wikipedia-links --to linked-jsonl
+  python -m harness data train-vectors enwiki.xml.bz2 --reader wikipedia-links --parameter mentions=0""",
     "artifacts": """
   python -m harness artifacts list --kind pretrained
   python -m harness artifacts verify

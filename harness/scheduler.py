@@ -217,7 +217,7 @@ def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Calla
             prepared.ensure(store, corpus, vectors, source, load, reads)
     makers: dict[tuple[str, ...], TextMaker] = {}
     for spec in {_text_wanted(spec): spec for spec in todo if spec.text}.values():
-        alike = sentences_key(spec), links_key(spec), str(spec.text)
+        alike = sentences_key(spec), str(spec.corpus), str(spec.text)
         maker = makers.setdefault(alike, _text_maker(spec, grid))
         reads, with_target = stages.reads(spec), stages.with_target(spec)
         if not maker.is_there(store, reads, with_target):

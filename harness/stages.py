@@ -149,7 +149,8 @@ def text_vectors(spec: RunSpec, store: ArtifactStore) -> Artifact:
         generator = torch_stream("entity vectors", spec.stream("sample"))
         vectors = maker.of_text(unlabelled_text(sentences), generator)
         seconds = time.perf_counter() - started
-        return Artifact({"vectors": vectors}, {"entities": sentences.meta["entities"], "seconds": seconds})
+        told = {"of": spec.text.label if spec.text else "", "maker": type(maker).__name__, "seconds": seconds}
+        return Artifact({"vectors": vectors}, {"entities": sentences.meta["entities"], **told})
 
     return store.ensure(VECTORS, vectors_key(spec), make)
 
@@ -204,5 +205,5 @@ def load_encoder(encoder: Encoder, made: Artifact) -> None:
 def _needed(store: ArtifactStore, kind: str, key: str) -> Artifact:
     found = store.read(kind, key)
     if found is None:
-        raise HarnessError(f"the {kind} of a text are gone from {store.root}; run the grid again")
+        raise HarnessError(f"the {kind} of a text are gone from {store.root}; make them again: run the grid with --rerun all")
     return found

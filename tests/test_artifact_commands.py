@@ -79,10 +79,8 @@ def record() -> dict[str, Any]:
     records = RecordStore(Path(home()) / "records")
     (found,) = records.read_all(records.keys()).values()
     assert found["error"] is None
-    pretraining = {name: value for name, value in found["pretraining"].items() if name != "seconds"}
-    return {key: value for key, value in found.items() if key not in ("seconds", "finished")} | {
-        "pretraining": pretraining
-    }
+    del found["seconds"], found["finished"], found["pretraining"]["seconds"]
+    return dict(found)
 
 
 def content(store: ArtifactStore) -> dict[str, Any]:
@@ -126,9 +124,6 @@ def told_of(store: ArtifactStore) -> dict[str, Any]:
     return told
 
 
-# list
-
-
 def test_list_has_a_line_for_each_and_their_sum(store: ArtifactStore, capsys: pytest.CaptureFixture[str]) -> None:
     file = checkpoint(store)
     capsys.readouterr()
@@ -158,7 +153,7 @@ def test_list_has_a_line_for_each_and_their_sum(store: ArtifactStore, capsys: py
         f"synthetic (random): 300 sentences, {numbers['mentions']:,} mentions, {numbers['entities']:,} entities, "
         f"{numbers['tokens']:,} tokens"
     )
-    assert what["entity-vectors"] == f"{numbers['entities']:,} entities"
+    assert what["entity-vectors"] == f"synthetic (random), SkipGram: {numbers['entities']:,} entities"
     assert re.fullmatch(r"synthetic \(random\): \d+ relation mentions", what["readings"])
     assert re.fullmatch(r"synthetic: \d+ entities linked", what["links"])
     assert re.fullmatch(r"synthetic: [\d,]+ words, [\d,]+ entities", what["inputs"])
@@ -278,9 +273,6 @@ def test_verify_reads_anew_and_removes_where_asked(store: ArtifactStore, capsys:
     assert list((store.root / "links").iterdir()) == []
     assert artifacts("verify", "--remove") == 0
     assert capsys.readouterr().out == "8 artifacts read, 0 damaged\n"
-
-
-# prune
 
 
 def test_prune_removes_what_was_not_read_for_long(store: ArtifactStore, capsys: pytest.CaptureFixture[str]) -> None:

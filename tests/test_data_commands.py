@@ -71,9 +71,9 @@ def test_list_tells_what_is_here_and_how_to_get_the_rest(folder: Path, printed: 
     assert data("list") == 0
     out, _ = printed()
     lines = {line.split()[0]: line for line in out.splitlines()}
-    assert lines["kbp37"].endswith("is here: .harness/data/kbp37")
-    assert lines["synthetic"].endswith("is generated, and needs no files")
-    assert lines["jsonl"].endswith("reads your own: {name = 'jsonl', path = 'mydata'}")
+    assert lines["kbp37"] == f"{'kbp37':18} {'corpus':16} is here: .harness/data/kbp37"
+    assert lines["synthetic"] == f"{'synthetic':18} {'corpus and text':16} is generated, and needs no files"
+    assert lines["linked-jsonl"].endswith(" text             reads your own: {name = 'linked-jsonl', path = 'mydata'}")
     assert "is not here: expected fewrel/val_wiki.json" in lines["fewrel"]
     assert lines["semeval2010-task8"].endswith(
         "is not whole in .harness/data/semeval2010_task8: missing TEST_FILE_FULL.TXT"

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import MakePlugin
 
+from harness import registry
+from harness.axes import TARGET, TextOptions, read_axes
+from harness.contracts import TextReader
 from harness.datasets.sources import Request, read_corpus
+from harness.datasets.texts import read_text
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "your-own-corpus.md").read_text(encoding="utf-8")
+PAGES = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / "docs").glob("*.md")}
+CORPUS, STRATEGY, TEXT = "your-own-corpus", "adding-a-strategy", "unlabelled-text"
 
 VERBS = {
     "employee_of": ("works for", "is paid by", "joined"),
@@ -26,9 +34,30 @@ VERBS = {
 }
 
 
-def blocks(language: str) -> list[str]:
-    """The code blocks of the page in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = CORPUS) -> list[str]:
+    """The code blocks of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGES[page], re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    """The commands of a page."""
+    return [command for block in blocks("sh", page) for command in block.strip().splitlines()]
+
+
+def typed(command: str, folder: Path) -> str:
+    """What a command of a page answers in a folder, as a user would type it; it must succeed."""
+    bin_folder = folder / "bin"
+    if not bin_folder.is_dir():
+        bin_folder.mkdir()
+        (bin_folder / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+        (bin_folder / "python").chmod(0o755)
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("HARNESS_")}
+    path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
+    modules = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    surroundings |= {"PATH": path, "PYTHONPATH": modules}
+    ran = subprocess.run(command, shell=True, cwd=folder, env=surroundings, capture_output=True, text=True)
+    assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout
 
 
 def examples() -> list[dict[str, Any]]:
@@ -58,26 +87,15 @@ def newcomer(tmp_path: Path) -> Path:
     lines = [f"{word} {' '.join(map(str, row))}" for word, row in zip(words, numbers, strict=True)]
     (tmp_path / "vectors.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (grid,) = blocks("toml")
-    name = re.search(r"Save this as `(.+?)`", PAGE)
+    name = re.search(r"Save this as `(.+?)`", PAGES[CORPUS])
     assert name is not None
     (tmp_path / name[1]).write_text(grid, encoding="utf-8")
     return tmp_path
 
 
 def test_five_commands_lead_from_files_to_a_leaderboard(newcomer: Path) -> None:
-    commands = [command for block in blocks("sh") for command in block.strip().splitlines()]
-    assert len(commands) == 5
-    bin_folder = newcomer / "bin"
-    bin_folder.mkdir()
-    (bin_folder / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
-    (bin_folder / "python").chmod(0o755)
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("HARNESS_")}
-    surroundings |= {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    said = []
-    for command in commands:
-        ran = subprocess.run(command, shell=True, cwd=newcomer, env=surroundings, capture_output=True, text=True)
-        assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
-        said.append(ran.stdout)
+    assert len(commands(CORPUS)) == 5
+    said = [typed(command, newcomer) for command in commands(CORPUS)]
     checked, shown, planned, ran_out, table = said
     assert "mydata: 136 mentions of 3 classes, 136 train, 0 dev, 0 test" in checked
     assert "Left out: nothing" in checked
@@ -91,8 +109,9 @@ def test_five_commands_lead_from_files_to_a_leaderboard(newcomer: Path) -> None:
     assert (newcomer / "results" / "mine" / "records.csv.gz").is_file()
 
 
-def test_the_page_names_the_schema_that_is_there() -> None:
-    for target in re.findall(r"\]\((.+?)\)", PAGE):
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    for target in re.findall(r"\]\((.+?)\)", PAGES[page]):
         assert (ROOT / "docs" / target).is_file(), target
 
 
@@ -106,3 +125,52 @@ def test_the_page_of_json_lines_is_read_as_it_says(tmp_path: Path) -> None:
     one = source.corpus.mentions[0]
     assert [one.tokens[slice(*span)] for span in (one.first, one.second)] == [("Ada", "Lovelace"), ("Acme",)]
     assert (one.label, one.head, source.about.negative_label) == ("employee_of", "first", "no_relation")
+
+
+@pytest.fixture
+def bag_of_words(make_plugin: MakePlugin) -> str:
+    """The page's own strategy, published as it stands there."""
+    source, _ = blocks("python", STRATEGY)
+    make_plugin("strategy", "bag-of-words", source)
+    return "bag-of-words"
+
+
+def test_the_strategy_of_the_page_keeps_the_contract(bag_of_words: str, tmp_path: Path) -> None:
+    _, contract = blocks("python", STRATEGY)
+    (tmp_path / "test_bag.py").write_text(contract, encoding="utf-8")
+    said = typed("python -m pytest -q -p no:cacheprovider test_bag.py", tmp_path)
+    assert re.search(r"^\d\d+ passed", said, re.MULTILINE), said
+
+
+def test_the_strategy_of_the_page_runs_beside_the_others(bag_of_words: str, tmp_path: Path) -> None:
+    (grid,) = blocks("toml", STRATEGY)
+    assert "Save this as `bag.toml`" in PAGES[STRATEGY]
+    (tmp_path / "bag.toml").write_text(grid, encoding="utf-8")
+    listed, planned, ran, artifacts = (typed(command, tmp_path) for command in commands(STRATEGY))
+    assert "bag-of-words" in listed
+    assert "6 to run" in planned
+    assert re.search(r"\| bilstm \| bag-of-words \| synthetic \(random\) \| .*[\d.]+ ± [\d.]+", ran), ran
+    assert "bilstm by bag-of-words on synthetic (random)" in artifacts
+
+
+def test_the_line_of_the_page_on_text_is_read_as_it_says(tmp_path: Path) -> None:
+    (line,) = blocks("json", TEXT)
+    (tmp_path / "text.jsonl").write_text(line, encoding="utf-8")
+    source = read_text(Request("linked-jsonl", path=str(tmp_path / "text.jsonl")), tmp_path, None, print)
+    (sentence,) = source.sentences()
+    named = {" ".join(sentence.tokens[m.start : m.end]): m.entity for m in sentence.mentions}
+    assert named == {"Ada Lovelace": "Ada Lovelace", "Babbage": "Charles Babbage"}
+
+
+def test_the_keys_of_the_page_on_text_are_those_of_a_grid() -> None:
+    mistakes: list[str] = []
+    for block in blocks("toml", TEXT):
+        asked = tomllib.loads(block)
+        plain = {"corpora": ["synthetic"], "encoders": ["mean"], "strategies": ["avg-embed"], "texts": ["target"]}
+        read_axes(plain | asked, mistakes)
+    assert not mistakes
+    options = {field.name for field in dataclasses.fields(TextOptions)}
+    assert {"selection", "sentences", "distance", "evaluation_text", "names", "parses"} <= options
+    readers = set(re.findall(r"`([a-z-]+)`", PAGES[TEXT].partition("## Readers")[2].partition("## ")[0]))
+    texts = {name for name in registry.origins("corpus") if issubclass(registry.load("corpus", name), TextReader)}
+    assert texts | {TARGET} <= readers

@@ -99,7 +99,7 @@ def test_the_shares_are_those_of_what_is_printed(work: Path, capsys: pytest.Capt
     count = len(readings) // 2
     assert count == round(0.1 * 570)
     for forward, backward in zip(readings[::2], readings[1::2], strict=True):
-        assert forward[0] == backward[::-1]
+        assert forward[0] == backward[0][::-1]
     assert all(len(read) == len(said) for read, said in readings)
     tokens = [pair for read, said in readings for pair in zip(read, said, strict=True)]
     entities = [(read, said) for read, said in tokens if re.fullmatch(r"<\w+:.+>", read)]

@@ -75,7 +75,7 @@ def test_sentences_with_a_pair_are_kept_as_read_and_the_others_counted(write: Wr
 def test_a_text_is_read_once(write: Write, read: Read) -> None:
     path = write(ADA)
     one, told = read(path)
-    assert told == [f"Reading corpus 'linked-jsonl' in {path} (once)"]
+    assert told == [f"Reading text 'linked-jsonl' in {path} (once)"]
     two, told_again = read(path)
     assert told_again == []
     assert two == one
@@ -160,7 +160,7 @@ def test_strictly_nothing_is_left_out_for_a_fault_read_before_or_not(write: Writ
             read(path, strict=True)
         first = "".join(f"\n  {path}/sentences.jsonl, line {at}: no field 'mentions'" for at in range(2, 7))
         assert str(error.value) == (
-            f"corpus 'linked-jsonl' in {path}: strictly, expected nothing that can't be used, found 7:{first}"
+            f"text 'linked-jsonl' in {path}: strictly, expected nothing that can't be used, found 7:{first}"
             "\n  and 2 more"
         )
     assert read(path)[0].left_out == {"no field 'mentions'": 7}
@@ -171,7 +171,7 @@ def test_a_text_without_a_pair_is_told_with_what_was_left_out(write: Write, read
     with pytest.raises(DataError) as error:
         read(path)
     assert str(error.value) == (
-        f"corpus 'linked-jsonl' in {path}: expected sentences with at least 2 linked mentions, found none (1 left out: "
+        f"text 'linked-jsonl' in {path}: expected sentences with at least 2 linked mentions, found none (1 left out: "
         "a sentence with fewer than 2 linked mentions; 1 left out: no field 'mentions'). The first: "
         f"{path}/sentences.jsonl, line 2: no field 'mentions'"
     )
@@ -200,12 +200,12 @@ READER = """
 @pytest.mark.parametrize(
     ("then", "told"),
     [
-        ("raise KeyError('page')", "corpus 'mine' can't be read: KeyError: 'page'"),
-        ("yield None", "corpus 'mine' can't be read: AttributeError: 'NoneType' object has no attribute 'mentions'"),
-        ("yield LinkedSentence('s', ('\\ud800',), 2 * (LinkedMention(0, 1, 'x'),))", "corpus 'mine', sentence s: expected mentions one after another within 1 tokens, found [(0, 1), (0, 1)]"),
-        ("yield LinkedSentence('s', ('x', 'y'), (LinkedMention(0, 1, 'x'), LinkedMention(1, 3, 'y')))", "corpus 'mine', sentence s: expected mentions one after another within 2 tokens, found [(0, 1), (1, 3)]"),
-        ("yield LinkedSentence('s', ('x', 'y'), (LinkedMention(0, 0, 'x'), LinkedMention(1, 2, 'y')))", "corpus 'mine', sentence s: expected mentions one after another within 2 tokens, found [(0, 0), (1, 2)]"),
-        ("yield LinkedSentence('s', ('x', 'y'), (LinkedMention(0, 1, 'x'), LinkedMention(1, 2, 'y')), Parse((), (), ()))", "corpus 'mine', sentence s: expected a parse of 2 tokens, found 0 tags, 0 heads and 0 labels"),
+        ("raise KeyError('page')", "text 'mine' can't be read: KeyError: 'page'"),
+        ("yield None", "text 'mine' can't be read: AttributeError: 'NoneType' object has no attribute 'mentions'"),
+        ("yield LinkedSentence('s', ('\\ud800',), 2 * (LinkedMention(0, 1, 'x'),))", "text 'mine', sentence s: expected mentions one after another within 1 tokens, found [(0, 1), (0, 1)]"),
+        ("yield LinkedSentence('s', ('x', 'y'), (LinkedMention(0, 1, 'x'), LinkedMention(1, 3, 'y')))", "text 'mine', sentence s: expected mentions one after another within 2 tokens, found [(0, 1), (1, 3)]"),
+        ("yield LinkedSentence('s', ('x', 'y'), (LinkedMention(0, 0, 'x'), LinkedMention(1, 2, 'y')))", "text 'mine', sentence s: expected mentions one after another within 2 tokens, found [(0, 0), (1, 2)]"),
+        ("yield LinkedSentence('s', ('x', 'y'), (LinkedMention(0, 1, 'x'), LinkedMention(1, 2, 'y')), Parse((), (), ()))", "text 'mine', sentence s: expected a parse of 2 tokens, found 0 tags, 0 heads and 0 labels"),
     ],
 )  # fmt: skip
 def test_a_reader_that_breaks_is_told_and_nothing_is_kept(

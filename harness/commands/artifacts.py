@@ -185,7 +185,8 @@ def _vectors(folder: Path) -> str:
 
 
 def _entity_vectors(folder: Path) -> str:
-    return f"{len(_meta(folder)['entities']):,} entities"
+    meta = _meta(folder)
+    return f"{meta['of']}, {meta['maker']}: {len(meta['entities']):,} entities"
 
 
 def _pretrained(folder: Path) -> str:

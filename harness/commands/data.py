@@ -144,13 +144,13 @@ def convert(asked: argparse.Namespace) -> int:
     writer = registry.load("corpus", asked.to)()
     if what == "text":
         text = texts.text_of(request, asked.home, name_of(request))
-        with _new_folder(asked, text.name) as (folder, unfinished):
+        with _new_folder(asked, text.name, what) as (folder, unfinished):
             count = texts.convert(text, writer, unfinished)
         print(f"{count:,} sentences of {text.name} are in {folder}, and were read back the same")
         return 0
     source = source_of(request, asked.home)
     fit_to_run(source)
-    with _new_folder(asked, source.name) as (folder, unfinished):
+    with _new_folder(asked, source.name, what) as (folder, unfinished):
         writer.write(source.corpus, source.about, unfinished)
         _compare(source, read_corpus(Request(asked.to, (), str(unfinished.absolute())), asked.home))
     print(f"{len(source.corpus.mentions):,} mentions of {source.name} are in {folder}, and were read back the same")
@@ -158,7 +158,7 @@ def convert(asked: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _new_folder(asked: argparse.Namespace, name: str) -> Iterator[tuple[Path, Path]]:
+def _new_folder(asked: argparse.Namespace, name: str, what: str) -> Iterator[tuple[Path, Path]]:
     """A new folder of converted data, and the one to fill, which takes its place once all went well."""
     folder: Path = asked.out or data_folders(asked.home)[-1] / f"{name}-{asked.to}"
     if folder.exists():
@@ -173,7 +173,7 @@ def _new_folder(asked: argparse.Namespace, name: str) -> Iterator[tuple[Path, Pa
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except NotImplementedError as error:
-        raise _no_format(asked.to, KINDS) from error
+        raise _no_format(asked.to, [what]) from error
     except OSError as error:
         raise DataError(f"can't write {folder}: {error.strerror or error}; choose another folder with --out") from error
 
@@ -196,8 +196,9 @@ def _holds(kind: type[Reader], what: str) -> bool:
 
 def _no_format(to: str, source: Iterable[str]) -> DataError:
     expected = []
+    others = {name: kind for name in registry.origins("corpus") if name != to and (kind := _loaded(name))}
     for what in source:
-        able = [name for name in registry.origins("corpus") if (kind := _loaded(name)) and _holds(kind, what)]
+        able = [name for name, kind in others.items() if _holds(kind, what)]
         expected.append(f"every {what}, such as {', '.join(able)}")
     return DataError(f"--to {to}: expected a format that holds {'; or '.join(expected)}")
 

@@ -200,7 +200,7 @@ def read_source(request: Request, home: Path) -> SourceCorpus:
 def made_reader(kind: type[R], request: Request) -> R:
     """The reader with its parameters; DataError where they are not what it takes."""
     mistakes: list[str] = []
-    parameters = read(kind.Parameters, dict(request.parameters), f"corpus '{request.reader}'", mistakes)
+    parameters = read(kind.Parameters, dict(request.parameters), _called(kind, request), mistakes)
     if mistakes:
         raise DataError("; ".join(mistakes))
     return kind(parameters)
@@ -208,17 +208,21 @@ def made_reader(kind: type[R], request: Request) -> R:
 
 def place_of(kind: type[Reader], request: Request, home: Path) -> tuple[Path | None, str]:
     """Where the data is that is asked for, None where it is generated, and what messages call it."""
-    name = request.reader
+    name, called = request.reader, _called(kind, request)
     if request.path is None:
         if kind.takes_path and not kind.files:
             raise DataError(
-                f"corpus '{name}' is your own data: expected its path, in a grid {{name = '{name}', path = 'mydata'}}"
+                f"{called} is your own data: expected its path, in a grid {{name = '{name}', path = 'mydata'}}"
             )
-        return find_folder(kind, name, home), f"corpus '{name}'"
+        return find_folder(kind, name, home), called
     if not kind.takes_path:
-        raise DataError(f"corpus '{name}' is made in one way and takes no path, found path = '{request.path}'")
+        raise DataError(f"{called} is made in one way and takes no path, found path = '{request.path}'")
     place = find_path(request.path, home)
-    return place, f"corpus '{name}' in {place}"
+    return place, f"{called} in {place}"
+
+
+def _called(kind: type[Reader], request: Request) -> str:
+    return f"{'corpus' if issubclass(kind, CorpusReader) else 'text'} '{request.reader}'"
 
 
 def files_read(kind: type[Reader], place: Path | None) -> list[Path]:
