@@ -29,13 +29,15 @@ def parameter(
     source: str = "",
     at_least: float | None = None,
     above: float | None = None,
+    at_most: float | None = None,
 ) -> Any:
     """A field of a parameters dataclass: its default, what it means, its unit, where the default comes from.
 
-    `at_least` and `above` bound numbers from below (inclusive and exclusive).
+    `at_least` and `above` bound numbers from below (inclusive and exclusive), `at_most` from above (inclusive).
     """
-    metadata = {"meaning": meaning, "unit": unit, "source": source, "at_least": at_least, "above": above}
-    return dataclasses.field(default=default, metadata=metadata)
+    metadata = {"meaning": meaning, "unit": unit, "source": source}
+    bounds = {"at_least": at_least, "above": above, "at_most": at_most}
+    return dataclasses.field(default=default, metadata=metadata | bounds)
 
 
 def read(kind: type[T], values: Mapping[str, Any], where: str, mistakes: list[str]) -> T | None:
@@ -118,8 +120,11 @@ def _bound_broken(value: Any, metadata: Mapping[str, Any]) -> str:
         return ""
     at_least: float | None = metadata.get("at_least")
     above: float | None = metadata.get("above")
+    at_most: float | None = metadata.get("at_most")
     if at_least is not None and not value >= at_least:
         return f"must be at least {at_least}, found {value}"
     if above is not None and not value > above:
         return f"must be above {above}, found {value}"
+    if at_most is not None and not value <= at_most:
+        return f"must be at most {at_most}, found {value}"
     return ""

@@ -40,7 +40,7 @@ class Pretraining:
     initial_accumulator: float = parameter(0.0, "AdaGrad's accumulator at the start of pre-training", at_least=0)
     batch_size: int = parameter(64, "mentions a batch of pre-training", unit="mentions", source=PAPER, at_least=1)
     epochs: int = parameter(10, "most passes over the mentions in pre-training", source=PAPER, at_least=1)
-    held_out: float = parameter(0.02, "share of the mentions that early stopping holds out", above=0)
+    held_out: float = parameter(0.02, "share of the mentions that early stopping holds out", above=0, at_most=0.5)
     patience: int = parameter(1, "epochs without a better held-out loss that end pre-training", at_least=1)
 
 
@@ -127,7 +127,7 @@ def _epoch(
     optimizer: torch.optim.Optimizer,
     stream: tuple[int, int],
 ) -> float:
-    """One pass over the mentions, but for those that fill no batch; the mean loss of a mention."""
+    """As many batches as a pass over the mentions has, some of them of the next one; the mean loss of a mention."""
     generator = torch_stream("pre-training", *stream)
     lengths = mentions.lengths.cpu().numpy()[train]
     batches = training_batches(lengths, settings.batch_size, numpy_stream("pre-training order", *stream))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from harness import batching, pretraining, provenance, registry
 from harness.artifacts import Artifact, ArtifactStore
-from harness.contracts import Encoder, Strategy
+from harness.contracts import Encoder, Objective, Strategy, UnlabelledMentions
 from harness.datasets.prepared import Reads, names
 from harness.datasets.unlabelled import (
     links_key,
@@ -164,11 +164,11 @@ def pretrained(spec: RunSpec, store: ArtifactStore, device: torch.device) -> Art
     key = pretrained_key(spec)
     if key is None:
         return None
+    checkpoint = store.root / "unfinished" / f"{key[:32]}.safetensors"
 
     def make() -> Artifact:
         objective, mentions = make_objective(spec, store, device)
         settings: Any = make_strategy(spec.strategy).parameters
-        checkpoint = store.root / "unfinished" / f"{key[:32]}.safetensors"
         initialisation = spec.stream("initialisation")
         progress = pretraining.run(objective, mentions, settings, initialisation, checkpoint)
         weights = {name: weight.detach().cpu().clone() for name, weight in objective.state_dict().items()}
@@ -176,11 +176,11 @@ def pretrained(spec: RunSpec, store: ArtifactStore, device: torch.device) -> Art
         return Artifact(weights, {"told": told, "spec": spec.as_dict()})
 
     made = store.ensure(PRETRAINED, key, make)
-    (store.root / "unfinished" / f"{key[:32]}.safetensors").unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
     return made
 
 
-def make_objective(spec: RunSpec, store: ArtifactStore, device: torch.device) -> tuple[Any, Any]:
+def make_objective(spec: RunSpec, store: ArtifactStore, device: torch.device) -> tuple[Objective, UnlabelledMentions]:
     """The objective of a run's strategy with its first weights, and the mentions that it learns from."""
     sentences = _needed(store, "sentences", sentences_key(spec))
     read_mentions = _needed(store, "readings", readings_key(spec, reads(spec)))
@@ -205,5 +205,7 @@ def load_encoder(encoder: Encoder, made: Artifact) -> None:
 def _needed(store: ArtifactStore, kind: str, key: str) -> Artifact:
     found = store.read(kind, key)
     if found is None:
-        raise HarnessError(f"the {kind} of a text are gone from {store.root}; make them again: run the grid with --rerun all")
+        raise HarnessError(
+            f"the {kind} of a text are gone from {store.root}; make them again: run the grid with --rerun all"
+        )
     return found

@@ -29,12 +29,12 @@ class Denoise(ReconstructionStrategy):
         """Those of reconstruction, and how much is corrupted."""
 
         word_dropout: float = parameter(
-            0.1, "chance that a token between a reading's ends is dropped", source=LAMPLE, at_least=0
+            0.1, "chance that a token between a reading's ends is dropped", source=LAMPLE, at_least=0, at_most=1
         )
         shuffle_distance: int = parameter(
             3, "most places by which the shuffle moves a token", unit="tokens", source=LAMPLE, at_least=0
         )
-        entity_blank: float = parameter(0.1, "chance that an entity's token reads a zero vector", at_least=0)
+        entity_blank: float = parameter(0.1, "chance that an entity's token reads a zero vector", at_least=0, at_most=1)
 
     def objective(self, encoder: Encoder, mentions: UnlabelledMentions, generator: torch.Generator) -> Objective:
         return _Denoising(encoder, mentions, self.parameters, generator)

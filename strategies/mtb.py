@@ -41,7 +41,9 @@ class MatchingTheBlanks(StepwiseStrategy):
     class Parameters(StepwiseStrategy.Parameters, Pretraining):
         """Those of stepwise and of pre-training, and what is blanked and compared."""
 
-        blank: float = parameter(0.7, "chance that an entity of a mention is blanked", source=SOARES, at_least=0)
+        blank: float = parameter(
+            0.7, "chance that an entity of a mention is blanked", source=SOARES, at_least=0, at_most=1
+        )
         hard_negatives: int = parameter(
             2, "negatives a mention that share just one entity with it", unit="mentions", at_least=0
         )

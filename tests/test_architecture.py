@@ -46,6 +46,7 @@ LIBRARIES = {
     "urllib3": ("harness.datasets.fetching",),
     "tqdm": ("harness.datasets.fetching",),
     "nltk": ("benchmarks.corpora",),
+    "safetensors": ("harness.artifacts", "harness.pretraining", "harness.scheduler", "harness.commands"),
     "jsonschema": (),
     "sklearn": (),
 }
@@ -172,6 +173,8 @@ def test_what_is_derived_reads_records_and_the_resolved_grid(room: str) -> None:
         ("harness.scheduler", ("harness.commands", "harness.tuning")),
         ("harness.runner", ("harness.scheduler", "harness.commands")),
         ("harness.training", ("harness.runner", "harness.testing")),
+        ("harness.stages", ("harness.runner", "harness.scheduler", "harness.commands")),
+        ("harness.text_entry", ("harness.grid",)),
         ("harness.tracking", ("harness.commands",)),
         ("harness.tracked", ("harness.tracking",)),
         ("harness.testing", ("harness.testing",)),

@@ -252,15 +252,20 @@ class TestRun:
         self, here: Path, make_plugin: Callable[..., Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
         source = """
+            from dataclasses import dataclass
             from strategies.avg_embed import AverageEmbedding
-            from harness.contracts import Prepared, Strategy
+            from harness.contracts import EntityVectors, Strategy
+
+            @dataclass(frozen=True)
+            class _Doubled(EntityVectors):
+                def of_names(self, names, generator):
+                    return FACTOR * AverageEmbedding(None).entity_vectors().of_names(names, generator)
 
             class Doubled(Strategy):
                 needs = AverageEmbedding.needs
 
-                def prepare(self, target, encoder, generator):
-                    made = AverageEmbedding(None).prepare(target, encoder, generator)
-                    return Prepared(FACTOR * made.entity_vectors)
+                def entity_vectors(self):
+                    return _Doubled()
             """
         folder = make_plugin("strategy", "doubled", source.replace("FACTOR", "2"))
         (here / "tiny.toml").write_text(GRID.replace('"none", ', '"none", "doubled", '))

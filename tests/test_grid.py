@@ -152,7 +152,7 @@ def test_a_grid_holds_chosen_streams_still(grid: Callable[..., ResolvedGrid]) ->
         ({"corpora": '[{name = "small", sample = 61}]'}, "corpora.small.sample: asks for 61 mentions, but there are 60"),
         ({"corpora": '[{name = "small", sample = 2}]'}, "corpora.small.split: the paper split has no mentions in dev, test"),
         ({"encoders": '["mean"]'}, "vectors: expected a vector file, a gensim-data name or 'own', found nothing"),
-        ({"encoders": '["mean"]', "vectors": '"own"'}, "vectors 'own' are trained on a corpus's own unlabelled text"),
+        ({"encoders": '["mean"]', "vectors": '"own"'}, "vectors 'own' are trained on the text of a generated corpus, which Small is not; name a vector file instead, or make one: python -m harness data train-vectors TEXT"),
         ({"encoders": "[]"}, "encoders: expected at least one name, found nothing"),
         ({"training": "3"}, "training: expected a table, found 3"),
         ({"encoders": '[{name = "bilstm", cell = []}]'}, "encoders.bilstm.cell: expected at least one value, found []"),

@@ -76,7 +76,7 @@ def outcomes(grid: ResolvedGrid, folder: Path) -> list[Outcome]:
     found: list[Outcome] = []
     todo = list(grid.runs.values())
     scheduler.prepare(todo, grid, folder / "home", lambda line: None)
-    scheduler.run(todo, grid, folder / "home", 0, "cpu", found.append)
+    scheduler.run(todo, grid, folder / "home", 0, "cpu", found.append, lambda line: None)
     return found
 
 

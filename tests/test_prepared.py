@@ -13,7 +13,7 @@ from gensim.models import KeyedVectors
 
 from harness.artifacts import Artifact, ArtifactStore
 from harness.contracts import About, Corpus, CorpusReader, LinkedMention, RelationMention, Span
-from harness.datasets.prepared import ensure, inputs_key, is_there, mentions_key, ragged
+from harness.datasets.prepared import ensure, inputs_key, is_there, mentions_key, names, ragged
 from harness.datasets.sources import SourceCorpus
 from harness.features import GROUPS, features
 from harness.specs import CorpusSpec, VectorsSpec
@@ -223,3 +223,22 @@ def test_ragged_rows_may_be_empty() -> None:
     assert (values.tolist(), start.tolist()) == ([1, 2, 3], [0, 2, 2, 3])
     assert (values.dtype, start.dtype) == (torch.int32, torch.int64)
     assert [tensor.tolist() for tensor in ragged([])] == [[], [0]]
+
+
+def test_the_words_of_an_entity_are_those_of_all_its_mentions_each_once(tmp_path: Path) -> None:
+    """'Acme' and 'Acme Inc' name one entity: {Acme, Inc}, however often either occurs."""
+    spans = Span(0, 1), Span(2, 3)
+    mentions = (
+        RelationMention("1", ("Ann", "of", "Acme"), *spans, "a", "train", second_entity="Q1"),
+        RelationMention("2", ("Ann", "of", "Acme", "Inc"), Span(0, 1), Span(2, 4), "b", "train", second_entity="Q1"),
+        RelationMention("3", ("Ann", "of", "Acme"), *spans, "a", "dev", second_entity="Q1"),
+    )
+    _, inputs = prepared(tmp_path, *mentions)
+    found = names(inputs)
+    assert inputs.meta["entities"] == ["ann", "Q1"]
+    ann, of, acme, inc = range(4)  # in order of first reading
+    assert [words.tolist() for words in found.entity_words] == [[ann], [acme, inc]]
+    assert all(words.dtype == torch.int64 for words in found.entity_words)
+    assert found.has_vector.tolist() == [True, True, True, False]
+    np.testing.assert_array_equal(found.word_vectors[of], vectors()["of"])
+    assert torch.equal(found.word_vectors, inputs.tensors["words"])

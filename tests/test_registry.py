@@ -13,11 +13,11 @@ from textwrap import dedent
 import pytest
 
 from harness import registry
-from harness.contracts import CorpusReader, Encoder, Strategy
+from harness.contracts import Encoder, Reader, Strategy
 from harness.errors import PluginError
 
 ROOT = Path(__file__).parents[1]
-BASES = {"encoder": Encoder, "strategy": Strategy, "corpus": CorpusReader}
+BASES = {"encoder": Encoder, "strategy": Strategy, "corpus": Reader}
 MakePlugin = Callable[[str, str, str], Path]
 DropIn = Callable[[str, str, str], Path]
 
@@ -27,7 +27,7 @@ STRATEGY = """
     class Mine(Strategy):
         '''A strategy.'''
 
-        def prepare(self, target, encoder, generator):
+        def entity_vectors(self):
             raise NotImplementedError
 """
 
@@ -100,7 +100,7 @@ def test_an_entry_point_is_a_plugin(make_plugin: MakePlugin) -> None:
             r"^no encoder 'bilsmt'; did you mean 'bilstm'\? Known: bilstm, deptree-lstm, handcrafted",
         ),
         ("strategy", "avg_embed", r"^no strategy 'avg_embed'; did you mean 'avg-embed'\? Known: avg-embed, "),
-        ("corpus", "kbp73", r"^no corpus 'kbp73'; did you mean 'kbp37'\? Known: fewrel, .*kbp37, "),
+        ("corpus", "kbp73", r"^no corpus 'kbp73'; did you mean 'kbp37'\? Known: docred, .*kbp37, "),
         ("encoder", "xyzzy", r"^no encoder 'xyzzy'; Known: bilstm, "),
     ],
 )
@@ -134,9 +134,9 @@ def test_a_name_of_two_entry_points_names_both(make_plugin: Callable[..., Path])
 def test_a_name_taken_twice_is_listed_with_both_origins(make_plugin: MakePlugin) -> None:
     make_plugin("strategy", "none", STRATEGY)
     listed = harness("list", "strategies")
-    assert "none       defined twice: " in listed.stdout
+    assert "none           defined twice: " in listed.stdout
     assert "acme-none" in listed.stdout
-    assert "avg-embed  Entity vectors as the average" in listed.stdout
+    assert "avg-embed      Entity vectors as the average" in listed.stdout
     assert listed.returncode == 0
 
 
@@ -149,7 +149,7 @@ BROKEN = {
     "no public class": ("X = 1", r"expected one public subclass of harness\.contracts\.Strategy, found none$"),
     "a private class": (STRATEGY.replace("Mine", "_Mine"), r"expected one public subclass .*, found none"),
     "two classes": (dedent(STRATEGY) + "class Other(Mine):\n    pass", r"expected one public .*, found Mine, Other"),
-    "a method left out": (STRATEGY.replace("prepare", "_prepare"), r"expected Mine to define prepare$"),
+    "a method left out": (STRATEGY.replace("entity_vectors", "_vectors"), r"expected Mine to define entity_vectors$"),
     "wrong base": ("class Mine:\n    pass", r"expected one public subclass .*, found none"),
 }
 
@@ -170,7 +170,7 @@ def test_a_broken_file_names_itself_and_its_cause(source: str, told: str, drop_i
         (BROKEN["syntax error"][0], r"SyntaxError: invalid syntax \(acme_mine\.py, line 1\)"),
         (BROKEN["no public class"][0], r"AttributeError: .*'acme_mine' has no attribute 'Plugin'"),
         (BROKEN["wrong base"][0], r"expected a subclass of harness\.contracts\.Strategy, found <class 'acme_mine\.Mine'>"),
-        (BROKEN["a method left out"][0], r"expected Mine to define prepare$"),
+        (BROKEN["a method left out"][0], r"expected Mine to define entity_vectors$"),
         ("Mine = 3\nclass Mine2:\n    pass", r"expected a subclass of harness\.contracts\.Strategy, found <class"),
     ],
 )  # fmt: skip
@@ -185,11 +185,11 @@ def test_a_broken_plugin_is_listed_and_checked_among_its_siblings(make_plugin: M
     make_plugin("strategy", "mine", BROKEN["import error"][0])
     listed = harness("list", "strategies")
     assert listed.returncode == 0
-    assert "mine       entry point acme-mine (acme_mine:Plugin)" in listed.stdout
+    assert "mine           entry point acme-mine (acme_mine:Plugin)" in listed.stdout
     checked = harness("list", "strategies", "--check")
     assert checked.returncode == 1
-    assert "mine       broken: strategy 'mine' (entry point acme-mine" in checked.stdout
-    assert "none       ok: No pre-training" in checked.stdout
+    assert "mine           broken: strategy 'mine' (entry point acme-mine" in checked.stdout
+    assert "none           ok: No pre-training" in checked.stdout
 
 
 def test_a_file_that_is_no_python_has_a_line_all_the_same(drop_in: DropIn) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.seeding import MOVED
-from harness.specs import CorpusSpec, PluginSpec, RunSpec, Training, VectorsSpec, cell_of, key_of
+from harness.specs import CorpusSpec, PluginSpec, RunSpec, TextSpec, Training, VectorsSpec, cell_of, key_of
 
 SPEC = RunSpec(
     corpus=CorpusSpec("kbp37", "0123456789abcdef", "paper", 0, "drop", sample=9150),
@@ -46,7 +46,20 @@ specs = st.builds(
         parses=st.none() | names,
     ),
     vectors=st.none() | st.builds(VectorsSpec, names, names, st.sampled_from(["hash", "zero"])),
-    text=st.none(),
+    text=st.none()
+    | st.builds(
+        TextSpec,
+        name=names,
+        digest=names,
+        selection=st.sampled_from(["random", "whole", "target-pairs", "target-train"]),
+        distance=st.integers(0, 30),
+        sentences=st.none() | st.integers(1, 9999),
+        evaluation_text=st.none() | st.booleans(),
+        parses=st.none() | names,
+        names=st.none() | names,
+        reader=st.none() | names,
+        parameters=st.none() | st.dictionaries(names, plain, min_size=1, max_size=3),
+    ),
     encoder=plugins,
     strategy=plugins,
     training=st.builds(
@@ -59,6 +72,7 @@ specs = st.builds(
     size=st.integers(1, 9999),
     replicate=st.integers(0, 9),
     vary=st.lists(st.sampled_from(MOVED), unique=True).map(tuple),
+    crossed=st.none() | st.integers(2, 5),
 )
 json_values = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=10
@@ -138,6 +152,8 @@ CHANGES: dict[str, Any] = {
     "encoder": PluginSpec("bilstm", {"hidden": 100, "cell": "torch"}),
     "strategy": PluginSpec("none", {}),
     "training": dataclasses.replace(SPEC.training, l2=0.0),
+    "text": TextSpec("enwik8", "0123", "whole", 20),
+    "crossed": 5,
     "size": 201,
     "vary": ("subset",),
 }
@@ -148,7 +164,7 @@ def test_every_field_but_the_replicate_is_in_key_and_cell(field: str) -> None:
     changed = dataclasses.replace(SPEC, **{field: CHANGES[field]})
     assert changed.key != SPEC.key
     assert changed.cell != SPEC.cell
-    assert CHANGES.keys() | {"replicate", "text"} == {field.name for field in dataclasses.fields(RunSpec)}
+    assert CHANGES.keys() | {"replicate"} == {field.name for field in dataclasses.fields(RunSpec)}
 
 
 @given(specs, st.integers(0, 99))
@@ -167,6 +183,29 @@ def test_a_number_that_json_lacks_has_no_key(value: float) -> None:
 
 
 # Streams and updates
+
+
+@pytest.mark.parametrize("crossed", [2, 3])
+def test_crossed_replicates_meet_every_sample_with_every_initialisation(crossed: int) -> None:
+    runs = [dataclasses.replace(SPEC, replicate=replicate, crossed=crossed) for replicate in range(4 * crossed)]
+    met = [(spec.stream("sample"), spec.stream("initialisation")) for spec in runs]
+    assert sorted(met) == [(sample, start) for sample in range(4) for start in range(crossed)]
+    for spec in runs:
+        assert spec.stream("subset") == spec.stream("order") == spec.stream("initialisation")
+
+
+@pytest.mark.parametrize(
+    ("selection", "evaluation_text", "label"),
+    [
+        ("random", None, "enwik8 (random)"),
+        ("target-pairs", False, "enwik8 (target-pairs)"),
+        ("target-pairs", True, "enwik8 (target-pairs, with evaluation text)"),
+    ],
+)
+def test_a_text_in_the_words_of_a_table(selection: str, evaluation_text: bool | None, label: str) -> None:
+    text = TextSpec("enwik8", "0", selection, 20, evaluation_text=evaluation_text)
+    assert text.label == label
+    assert text.reads_target == (selection != "random")
 
 
 def test_a_stream_that_is_held_still_sees_replicate_zero() -> None:
