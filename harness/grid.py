@@ -226,14 +226,19 @@ def _arms(
 
 
 def _check_told_apart(cells: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a grid with two cells of which a table could show one only: their vector files have one name."""
-    seen: set[tuple[Any, ...]] = set()
+    """Refuse a grid with two cells of which a table could show one only: two files, or sets of parses, of one name."""
+    seen: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for cell in cells:
         place = tuple(cell[name] for name in ("corpus", "encoder", "strategy", "text", "variant", "size"))
-        if place in seen:
-            name = cell["spec"]["vectors"]["name"]
-            raise GridError([f"vectors: two files of other content are both called '{name}'; rename one of them"])
-        seen.add(place)
+        other = seen.setdefault(place, cell)
+        if other is cell:
+            continue
+        if other["spec"]["vectors"] == cell["spec"]["vectors"]:
+            raise GridError(
+                [f"texts: two of {cell['text']} differ in their parses alone; call one otherwise, as = '...'"]
+            )
+        name = cell["spec"]["vectors"]["name"]
+        raise GridError([f"vectors: two files of other content are both called '{name}'; rename one of them"])
 
 
 def _cell(spec: RunSpec, corpus: int) -> dict[str, Any]:

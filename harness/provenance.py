@@ -66,8 +66,12 @@ def is_stale(record: Mapping[str, Any]) -> bool:
     return bool(dict(now) != record["environment"]["sources"])
 
 
+@cache
 def plugin_digest(kind: str, name: str) -> str:
-    """Digest of a plugin's file and of the underscore siblings that it imports, theirs included."""
+    """Digest of a plugin's file and of the underscore siblings that it imports, theirs included.
+
+    Taken once a process: a file that is edited while a grid runs is not the code that runs.
+    """
     try:
         file = registry.source_file(kind, name)
     except HarnessError:
@@ -75,6 +79,7 @@ def plugin_digest(kind: str, name: str) -> str:
     return code_with_siblings(file) if file else "none"
 
 
+@cache
 def code_with_siblings(file: Path) -> str:
     """Digest of a file and of the underscore siblings that it imports, theirs included."""
     return code_digest(*_with_siblings(file))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,7 +122,7 @@ def _make_stages(todo: Sequence[RunSpec], home: Path, workers: int, device: str,
         if not missing:
             continue
         done = 0
-        with processes(workers) as pool:
+        with processes(workers) as pool, suppress(BrokenProcessPool):
             futures = [pool.submit(runner.make_stage, kind, spec, home, device) for spec in missing]
             for future in as_completed(futures):
                 done += 1
@@ -215,15 +215,19 @@ def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Calla
         load = grid.vectors[vectors.digest].load if vectors else None
         with _told_of_disk(name, store):
             prepared.ensure(store, corpus, vectors, source, load, reads)
-    makers: dict[tuple[str, ...], TextMaker] = {}
-    for spec in {_text_wanted(spec): spec for spec in todo if spec.text}.values():
-        alike = sentences_key(spec), str(spec.corpus), str(spec.text)
-        maker = makers.setdefault(alike, _text_maker(spec, grid))
-        reads, with_target = stages.reads(spec), stages.with_target(spec)
-        if not maker.is_there(store, reads, with_target):
-            told(f"Preparing {grid.text_of(spec).spec.label}, sample {spec.stream('sample')}, for {spec.encoder.name}")
-        with _told_of_disk(spec.text.label if spec.text else "", store):
-            maker.ensure(store, reads, with_target)
+    alike: defaultdict[tuple[str, ...], dict[tuple[str, ...], RunSpec]] = defaultdict(dict)
+    for spec in todo:
+        if spec.text:
+            group = alike[sentences_key(spec), str(spec.corpus), str(spec.text)]
+            group.setdefault(_text_wanted(spec), spec)
+    for specs in alike.values():
+        maker = _text_maker(next(iter(specs.values())), grid)  # reads its sentences once, for all of the group
+        for spec in specs.values():
+            label, reads, with_target = grid.text_of(spec).spec.label, stages.reads(spec), stages.with_target(spec)
+            if not maker.is_there(store, reads, with_target):
+                told(f"Preparing {label}, sample {spec.stream('sample')}, for {spec.encoder.name}")
+            with _told_of_disk(label, store):
+                maker.ensure(store, reads, with_target)
 
 
 def _text_wanted(spec: RunSpec) -> tuple[str, ...]:

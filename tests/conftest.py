@@ -57,14 +57,14 @@ def make_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mak
         monkeypatch.syspath_prepend(folder)
         monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         modules.append(module)
-        _forget_plugins()
+        forget_plugins()
         return folder
 
     yield make
     for module in modules:
         sys.modules.pop(module, None)
     monkeypatch.undo()
-    _forget_plugins()
+    forget_plugins()
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +90,10 @@ def _last_class(source: str) -> str:
     return names[-1] if names else "Plugin"
 
 
-def _forget_plugins() -> None:
-    """Empty what the harness remembers of the plugins that it found."""
+def forget_plugins() -> None:
+    """Empty what a process remembers of the plugins that it found."""
     registry.origins.cache_clear()
     if "harness.provenance" in sys.modules:
-        sys.modules["harness.provenance"].sources.cache_clear()
+        provenance = sys.modules["harness.provenance"]
+        for remembered in (provenance.sources, provenance.plugin_digest, provenance.code_with_siblings):
+            remembered.cache_clear()

@@ -57,7 +57,10 @@ min_updates = 20
 max_updates = 20
 """
 RUNS = 2 * 2 * 5  # replicates x sizes x pairs with a meaning
-COLUMNS = "cell,corpus,split,encoder,strategy,text,variant,size,replicates,n,metric,mean,sd,ci_low,ci_high".split(",")
+COLUMNS = (
+    "cell,corpus,split,encoder,strategy,text,variant,size,replicates,n,metric,mean,sd,ci_low,ci_high,"
+    "linked,often,pretraining_epochs,held_out_before,held_out_after"
+).split(",")
 
 
 @pytest.fixture
@@ -366,7 +369,7 @@ class TestBadInput:
             replicates = 0
             repliactes = 5
             vary = ["sampel"]
-            texts = ["synthetic"]
+            texts = ["synthetik", {name = "target", selection = "whole"}]
             [training]
             learning_rate = -1.0
             features = ["lexical"]
@@ -388,7 +391,8 @@ class TestBadInput:
             "replicates: expected a count of at least 1, found 0",
             "no key 'repliactes'; did you mean 'replicates'?",
             "vary: expected a list of some of sample, subset, initialisation, order, found ['sampel']",
-            "texts: expected none",
+            "texts: no corpus 'synthetik'; did you mean 'synthetic'?",
+            "texts.target: expected the target's own sentences, selection = 'target-train', without path, sentences",
             "training.learning_rate: must be above 0, found -1.0",
             "training.features: expected true or false or a list within the list, each a string, found 'lexical'",
         ):
@@ -530,8 +534,8 @@ class TestLooking:
         make_plugin("strategy", "broken", "1 / 0\n")
         assert harness("list", "strategies", "--check") == 1
         out = capsys.readouterr().out
-        assert "avg-embed  ok: " in out
-        assert "broken     broken: strategy 'broken' (entry point acme-broken" in out
+        assert "avg-embed      ok: " in out
+        assert "broken         broken: strategy 'broken' (entry point acme-broken" in out
 
     def test_doctor(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert harness("doctor") == 0

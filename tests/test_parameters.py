@@ -19,7 +19,7 @@ class Parameters:
     """Parameters of every type that plugins declare."""
 
     hidden: int = parameter(200, "width of a reading", unit="dimensions", source="here", at_least=1)
-    rate: float = parameter(0.05, "learning rate", above=0)
+    rate: float = parameter(0.05, "learning rate", above=0, at_most=1)
     cell: Literal["torch", "vinyals"] = parameter("torch", "which cell")
     bias: bool = parameter(True, "with biases")
     cap: int | None = parameter(None, "at most so many", at_least=1)
@@ -159,6 +159,7 @@ def test_what_is_not_given_has_its_default() -> None:
         ({"cap": -1}, "encoders.toy.cap: must be at least 1, found -1"),
         ({"rate": 0}, "encoders.toy.rate: must be above 0, found 0.0"),
         ({"rate": -0.5}, "encoders.toy.rate: must be above 0, found -0.5"),
+        ({"rate": 1.5}, "encoders.toy.rate: must be at most 1, found 1.5"),
         ({"hidden": "200"}, "encoders.toy.hidden: expected a whole number, found '200'"),
         (
             {"hiden": 200},
@@ -174,6 +175,7 @@ def test_a_mistake_is_told_with_its_key(values: dict[str, Any], told: str) -> No
 
 def test_bounds_hold_at_their_edges() -> None:
     assert read(Parameters, {"hidden": 1, "cap": None, "rate": 1e-9}, "x", []) is not None
+    assert read(Parameters, {"rate": 1}, "x", []) is not None
 
 
 def test_all_mistakes_are_told_at_once_and_in_order() -> None:
@@ -196,6 +198,7 @@ def test_a_field_carries_what_is_to_be_shown_of_it() -> None:
         "source": "here",
         "at_least": 1,
         "above": None,
+        "at_most": None,
     }
 
 

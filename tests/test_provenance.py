@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from conftest import MakePlugin
+from conftest import MakePlugin, forget_plugins
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,6 +117,8 @@ def test_the_siblings_that_a_plugin_imports_count(tmp_path: Path, monkeypatch: p
     before = provenance.plugin_digest("encoder", "plugin")
     assert before == provenance.code_digest(plugin, near, far)
     far.write_text("A = 2\n")
+    assert provenance.plugin_digest("encoder", "plugin") == before  # what runs is what was there when it began
+    forget_plugins()
     assert provenance.plugin_digest("encoder", "plugin") != before
     (tmp_path / "_stranger.py").write_text("A = 3\n")
     assert provenance.plugin_digest("encoder", "plugin") == provenance.code_digest(plugin, near, far)
@@ -127,6 +129,7 @@ def test_a_plugin_that_is_gone_or_is_no_python_has_a_digest_too(make_plugin: Mak
     folder = make_plugin("strategy", "mine", STRATEGY)
     before = provenance.plugin_digest("strategy", "mine")
     (folder / "acme_mine.py").write_text("class Mine(")
+    forget_plugins()
     assert provenance.plugin_digest("strategy", "mine") not in (before, "gone")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import MakePlugin
+from conftest import MakePlugin, forget_plugins
 
 from harness import scheduler, stages
 from harness.artifacts import ArtifactStore
@@ -157,9 +157,12 @@ def test_a_key_sees_the_code_that_makes_it(make_plugin: MakePlugin) -> None:
     before = stages.vectors_key(spec), stages.pretrained_key(spec)
     file = folder / "acme_mine.py"
     file.write_text(file.read_text().replace("torch.ones", "torch.zeros"))
+    assert (stages.vectors_key(spec), stages.pretrained_key(spec)) == before  # this process runs what it has read
+    forget_plugins()
     assert stages.vectors_key(spec) != before[0]
     assert stages.pretrained_key(spec) != before[1]
     file.write_text(file.read_text().replace("torch.zeros", "torch.ones") + "\n# a comment\n")
+    forget_plugins()
     assert (stages.vectors_key(spec), stages.pretrained_key(spec)) == before
 
 

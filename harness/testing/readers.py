@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.axes import CorpusOptions
+from harness.axes import CorpusOptions, TextOptions
 from harness.collection import tree_fault
 from harness.contracts import About, LinkedSentence, Parse, Reader, RelationMention
 from harness.datasets.sources import find_folder
@@ -69,7 +69,8 @@ class ReaderContract(ParametersContract):
     def test_its_parameters_are_no_options_of_a_grid(self) -> None:
         """Both stand in one table of a grid."""
         own = {field.name for field in dataclasses.fields(self.loaded().Parameters)}
-        both = own & {field.name.rstrip("_") for field in dataclasses.fields(CorpusOptions)}
+        options = (*dataclasses.fields(CorpusOptions), *dataclasses.fields(TextOptions))
+        both = own & {field.name.rstrip("_") for field in options}
         assert not both, f"parameters that a grid takes for its own: {both}"
 
     def test_downloads_can_be_checked(self) -> None:
