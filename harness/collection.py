@@ -21,7 +21,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from harness.contracts import (
     About,
@@ -288,10 +288,10 @@ def in_text_order(subject: Span, object: Span) -> tuple[Span, Span, Literal["fir
     return (subject, object, "first") if subject <= object else (object, subject, "second")
 
 
-def usable(read: Callable[[], Parse | None]) -> tuple[Parse | None, str]:
+def usable(read: Callable[[Any], Parse | None], example: Any) -> tuple[Parse | None, str]:
     """What `read` makes of an example's parse, and, where it can't be used, why: the mention is kept without."""
     try:
-        return read(), ""
+        return read(example), ""
     except UnusableError as error:
         return None, f"a parse that is not used, for it has {error.reason}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Protocol
@@ -24,6 +24,10 @@ class MakePlugin(Protocol):
     """What the fixture `make_plugin` hands out."""
 
     def __call__(self, kind: str, name: str, source: str, *, distribution: str | None = None) -> Path: ...
+
+
+Printed = Callable[[], tuple[str, str]]
+"""What the fixture `printed` hands out."""
 
 
 class FindData(Protocol):
@@ -65,6 +69,17 @@ def make_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mak
         sys.modules.pop(module, None)
     monkeypatch.undo()
     forget_plugins()
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
+    """What was printed since the last call: out, err."""
+
+    def read() -> tuple[str, str]:
+        found = capsys.readouterr()
+        return found.out, found.err
+
+    return read
 
 
 @pytest.fixture(scope="session")

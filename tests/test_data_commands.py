@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Printed
 
 from harness.cli import main
-
-Printed = Callable[[], tuple[str, str]]
 
 
 def examples(count: int = 12, **changed: Any) -> list[dict[str, Any]]:
@@ -42,17 +41,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mydata").mkdir()
     (tmp_path / "mydata" / "train.json").write_text(json.dumps(examples()))
     return tmp_path
-
-
-@pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """What was printed since the last call: out, err."""
-
-    def read() -> tuple[str, str]:
-        found = capsys.readouterr()
-        return found.out, found.err
-
-    return read
 
 
 def data(*arguments: str) -> int:

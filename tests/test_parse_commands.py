@@ -9,11 +9,11 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Printed
 
 from harness.cli import main
 from harness.contracts import Parse
@@ -22,7 +22,6 @@ from harness.datasets.sources import Request, read_corpus
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "parses.md").read_text(encoding="utf-8")
-Printed = Callable[[], tuple[str, str]]
 
 
 def examples(count: int = 12) -> list[dict[str, Any]]:
@@ -49,17 +48,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mydata" / "train.json").write_text(json.dumps(examples()))
     (tmp_path / "sentences.txt").write_text("The cat sat .\n\nA \xa0 b\tsaw it .\nThe cat sat .\n", encoding="utf-8")
     return tmp_path
-
-
-@pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """What was printed since the last call: out, err."""
-
-    def read() -> tuple[str, str]:
-        found = capsys.readouterr()
-        return found.out, found.err
-
-    return read
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Printed
 
 from harness.cli import main
 from harness.contracts import Parse
@@ -20,7 +21,6 @@ from harness.datasets.sources import Request
 from harness.datasets.texts import read_text
 
 ROOT = Path(__file__).parents[1]
-Printed = Callable[[], tuple[str, str]]
 
 LINES: list[dict[str, Any]] = [
     {"id": "a", "tokens": ["Ann", "Lee", "founded", "Acme", "in", "Oslo", "."],
@@ -59,17 +59,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     put(tmp_path / "mytext", LINES, "ACME Inc\tAcme (company)\n")
     return tmp_path
-
-
-@pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """What was printed since the last call: out, err."""
-
-    def read() -> tuple[str, str]:
-        found = capsys.readouterr()
-        return found.out, found.err
-
-    return read
 
 
 def data(*arguments: str) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Printed
 from gensim.models import Word2Vec
 
 from harness.cli import main
@@ -21,7 +22,6 @@ from harness.datasets.vectors import RECIPE, load, locate
 from harness.vocabulary import Words
 
 ROOT = Path(__file__).parents[1]
-Printed = Callable[[], tuple[str, str]]
 
 SENTENCES = (
     "Ann founded Acme in 1999 .", "Bob , of Oslo , left ACME in the 1990s .", "It rained for 3 days .",
@@ -55,17 +55,6 @@ def put(folder: Path, sentences: list[list[str]]) -> None:
     folder.mkdir(exist_ok=True)
     lines = (json.dumps({"tokens": tokens, "mentions": [[0, 1, "X"]]}) + "\n" for tokens in sentences)
     (folder / "sentences.jsonl").write_text("".join(lines))
-
-
-@pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """What was printed since the last call: out, err."""
-
-    def read() -> tuple[str, str]:
-        found = capsys.readouterr()
-        return found.out, found.err
-
-    return read
 
 
 def train(*arguments: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
+from benchmarks.corpora._parses import flat_parse
 from harness.collection import PARTS, Collection, part_of, usable
 from harness.contracts import About, Corpus, CorpusReader, LinkedMention, Parse, Part, Place, RelationMention, Span
 from harness.errors import DataError, unknown
@@ -62,7 +63,7 @@ class JsonLines(CorpusReader):
         for file in files:
             for place, example in json_lines(file):
                 with collection.example(place):
-                    parse, why_not = usable(lambda example=example: _parse(example))  # type: ignore[misc]
+                    parse, why_not = usable(flat_parse, example)
                     mention = _mention(example, PARTS.get(stem(file), "train"), numbers, parse)
                     collection.add(mention)
                     if mention.head is None:
@@ -137,16 +138,6 @@ def _others(example: Any) -> tuple[LinkedMention, ...]:
         ):
             raise UnusableError("a field 'others' that is not a list of [start, end, entity]", shown(others))
     return tuple(LinkedMention(*other) for other in others)
-
-
-def _parse(example: Any) -> Parse | None:
-    if not has(example, "heads"):
-        if has(example, "tags") or has(example, "labels"):
-            raise UnusableError("tags or labels without heads")
-        return None
-    heads = wholes(example, "heads")
-    labels = texts(example, "labels") if has(example, "labels") else None
-    return Parse(texts(example, "tags"), heads, labels or tuple("root" if head < 0 else "dep" for head in heads))
 
 
 def _line(mention: RelationMention) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.corpora._parses import flat_parse
 from harness.collection import TextCollection
-from harness.contracts import About, LinkedMention, LinkedSentence, Parse, Place, TextNotes, TextReader
+from harness.contracts import About, LinkedMention, LinkedSentence, Place, TextNotes, TextReader
 from harness.errors import DataError, unknown
-from harness.fields import UnusableError, has, optional_identifier, shown, texts, wholes
+from harness.fields import UnusableError, has, optional_identifier, shown, texts
 from harness.text_files import files_of, find, json_lines, lines, read_json, stem, unread
 
 SENTENCES, NAMES, NOTES = "sentences.jsonl", "names.tsv", "notes.json"
@@ -57,7 +58,7 @@ class LinkedJsonLines(TextReader):
             with collection.example(place):
                 mentions = _mentions(example)
                 sentence = collection.sentence(
-                    _identifier(example, place), texts(example, "tokens"), mentions, _parse(example)
+                    _identifier(example, place), texts(example, "tokens"), mentions, flat_parse(example)
                 )
                 overlapping += len(mentions) - len(sentence.mentions)
                 yield sentence
@@ -92,16 +93,6 @@ def _mentions(example: Any) -> list[LinkedMention]:
         if not (isinstance(mention, list) and [type(value) for value in mention] == [int, int, str]):
             raise UnusableError("a field 'mentions' that is not a list of [start, end, entity ID]", shown(mentions))
     return [LinkedMention(*mention) for mention in mentions]
-
-
-def _parse(example: Any) -> Parse | None:
-    if not has(example, "heads"):
-        if has(example, "tags") or has(example, "labels"):
-            raise UnusableError("tags or labels without heads")
-        return None
-    heads = wholes(example, "heads")
-    labels = texts(example, "labels") if has(example, "labels") else None
-    return Parse(texts(example, "tags"), heads, labels or tuple("root" if head < 0 else "dep" for head in heads))
 
 
 def _line(sentence: LinkedSentence) -> dict[str, Any]:

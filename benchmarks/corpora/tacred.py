@@ -53,7 +53,7 @@ class Tacred(CorpusReader):
             part = PARTS.get(stem(file), "train")
             for place, example in json_list(file):
                 with collection.example(place):
-                    parse, why_not = usable(lambda example=example: _parse(example))  # type: ignore[misc]
+                    parse, why_not = usable(_parse, example)
                     collection.add(_mention(example, part, place, parse))
                     if why_not:
                         collection.remark(why_not)
