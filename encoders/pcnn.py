@@ -24,6 +24,8 @@ class PositionCNN(SequenceEncoder):
     first token and after its last one stand zeros. Filters and tables of positions serve both readings.
 
     Filters and their biases start uniform in +-1/sqrt(fan-in), torch's rule, position vectors in +-1/sqrt(their size).
+    L2 acts on all position vectors, and AdaGrad's steps are large at first: those of distances that no batch has shrink
+    to nothing within some hundred updates.
     """
 
     @dataclasses.dataclass(frozen=True)

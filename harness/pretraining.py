@@ -106,7 +106,10 @@ def run(
 
 
 def parts(objective: Objective, mentions: UnlabelledMentions, share: float) -> tuple[Indices, Indices]:
-    """The numbers of the mentions to learn from and of those held out, at least one of each."""
+    """The numbers of the mentions to learn from and of those held out, at least one of each.
+
+    Mentions are held out, not sentences: most of those share their sentence with one that is learned from.
+    """
     chosen = objective.mentions()
     numbers = np.arange(len(mentions)) if chosen is None else chosen.cpu().numpy()
     if len(numbers) < 2:
@@ -127,7 +130,10 @@ def _epoch(
     optimizer: torch.optim.Optimizer,
     stream: tuple[int, int],
 ) -> float:
-    """As many batches as a pass over the mentions has, some of them of the next one; the mean loss of a mention."""
+    """As many batches as a pass over the mentions has; the mean loss of a mention.
+
+    Some are of the next pass: a few mentions come twice, and as many not at all.
+    """
     generator = torch_stream("pre-training", *stream)
     lengths = mentions.lengths.cpu().numpy()[train]
     batches = training_batches(lengths, settings.batch_size, numpy_stream("pre-training order", *stream))

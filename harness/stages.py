@@ -1,7 +1,8 @@
 """What a run stands on beyond prepared arrays: entity vectors and a pre-trained encoder, made once and shared.
 
-Each is an artifact whose key holds all that it depends on, the code of the plugins that make it included: no run reads
-what other code has made.
+Each is an artifact whose key holds what it depends on: the text as it is read, the plugins that make it with their
+parameters and the digest of their code, the code of pre-training and of its batches, and the streams of chance. Code of
+the contracts is not in it.
 """
 
 from __future__ import annotations

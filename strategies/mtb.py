@@ -28,7 +28,7 @@ class MatchingTheBlanks(StepwiseStrategy):
     one pair often state one relation, those of others seldom. Entities are replaced by a blank, most of the time, lest
     the encoder tell pairs by their names. A mention's negatives are the other partners of its batch and mentions that
     share just one entity with it or with another of the batch. The blank reads a zero vector, for input vectors are
-    frozen.
+    frozen. Two mentions of a pair in one sentence count as two.
 
     The paper takes the binary cross-entropy of sigmoid(h . h'). Here it is the softmax cross-entropy over the
     candidates of a batch (van den Oord et al. 2018, Representation learning with contrastive predictive coding) of the
