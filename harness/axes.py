@@ -27,7 +27,6 @@ KEYS = (
 WHAT = {"corpora": "labelled corpora", "texts": "unlabelled text"}
 """What the readers of a key read."""
 
-
 TARGET = "target"
 """The name, among texts, of the target's own training sentences."""
 
@@ -132,19 +131,7 @@ class Axes:
 
 def read_axes(plain: Mapping[str, Any], mistakes: list[str]) -> Axes:
     """The axes of a grid as parsed; what is wrong is appended to `mistakes`, and left out of the axes."""
-    known = {
-        "corpora",
-        "encoders",
-        "strategies",
-        "texts",
-        "vectors",
-        "sizes",
-        "replicates",
-        "vary",
-        "crossed",
-        "training",
-    }
-    mistakes += [unknown("key", key, known) for key in plain if key not in known]
+    mistakes += [unknown("key", key, KEYS) for key in plain if key not in KEYS]
     vectors = [
         (name, options)
         for name, values in _entries(plain, "vectors", None, mistakes)
@@ -283,10 +270,11 @@ def _texts(plain: Mapping[str, Any], mistakes: list[str]) -> Iterator[TextAxis]:
         if isinstance(table, dict) and table.get("name") == TARGET:
             values = {"selection": "target-train", **{key: value for key, value in table.items() if key != "name"}}
             for options in _expand(TextOptions, values, f"texts.{TARGET}", mistakes):
-                if options.selection != "target-train" or options.path or options.sentences or options.parses:
+                given = options.path, options.sentences, options.parses, options.names
+                if options.selection != "target-train" or any(value is not None for value in given):
                     mistakes.append(
                         f"texts.{TARGET}: expected the target's own sentences, selection = 'target-train', without "
-                        "path, sentences and parses"
+                        "path, sentences, parses and names"
                     )
                 yield TextAxis(None, {}, options)
         else:

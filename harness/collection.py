@@ -212,6 +212,11 @@ class TextCollection:
         return LinkedSentence(identifier, tokens, tuple(kept), parse)
 
 
+def faults_of(notes: TextNotes) -> int:
+    """How many faults there are of a text, those whose places are not kept among them."""
+    return sum(notes.left_out[reason] for reason in {fault.reason for fault in notes.faults})
+
+
 def _again(mention: RelationMention, kept: RelationMention) -> UnusableError:
     agree = "the same label" if kept.label == mention.label else "another label"
     return UnusableError(

@@ -21,16 +21,18 @@ from harness.specs import CorpusSpec
 
 @dataclass(frozen=True)
 class CorpusEntry:
-    """A corpus of the grid, read and split."""
+    """A corpus of the grid, read and split.
+
+    `parses` is the name of the set of parses that the grid asks for, `asked` what the command line calls the corpus:
+    its path, else its name.
+    """
 
     source: SourceCorpus
     spec: CorpusSpec
     split: Split
     classes: tuple[str, ...]
     parses: str | None
-    """The name of the set of parses that the grid asks for."""
     asked: str
-    """What the command line calls the corpus: its path, else its name."""
 
     @property
     def negative(self) -> str | None:

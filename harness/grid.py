@@ -101,7 +101,7 @@ def resolve(name: str, text: str, home: Path, strict: bool = False) -> ResolvedG
         "replicates": axes.replicates,
         "source": text,
         "corpora": [entry.described() for entry in entries],
-        "texts": [entry.described() for entry in texts],
+        "texts": [entry.described(entries, home) for entry in texts],
         "crossed": dataclasses.asdict(axes.crossed) if axes.crossed else None,
         "cells": list(cells.values()),
         "refusals": [dict(pairs) for pairs in dict.fromkeys(tuple(refusal.items()) for refusal in refusals)],
@@ -128,10 +128,13 @@ def _texts(axes: Axes, home: Path, strict: bool, mistakes: list[str]) -> list[Te
     if needy and not axes.texts and not any(mistake.startswith("texts") for mistake in mistakes):
         mistakes.append(
             f"strategies.{needy[0]}: reads unlabelled text, and none is named; add --text NAME or --text PATH, or in a "
-            "grid's file texts = [{name = 'READER', path = 'mytext'}]; see python -m harness list corpora"
+            "grid's file texts = [{name = 'READER', path = 'mytext'}]; see python -m harness data list"
         )
     if axes.texts and not reading and axes.strategies:
-        mistakes.append("texts: expected none, for no strategy of the grid reads unlabelled text; leave the key out")
+        mistakes.append(
+            "texts: expected none, for no strategy of the grid reads unlabelled text; leave out --text, or texts in "
+            "the grid's file"
+        )
         return []
     samples = 1
     if axes.crossed is not None:
@@ -189,7 +192,8 @@ def _arms(
         if isinstance(groups, bool):
             groups = default_groups(entry.spec.parses is not None) if groups else ()
         reads_vectors = Capability.VECTORS in kind.offers
-        reasons = [f"{encoder} lacks what {strategy} needs: {c.value}" for c in lacking(kind, plan)]
+        lacks = "; ".join(capability.value for capability in lacking(kind, plan))
+        reasons = [f"{encoder} lacks what {strategy} needs: {lacks}"] if lacks else []
         if not reads_vectors and not groups:
             reasons.append(f"{encoder} has nothing but the features, and they are off")
         if reasons:

@@ -25,6 +25,12 @@ NUMERIC_ROOMS = (
 )  # fmt: skip
 """The modules of the harness on which scores depend; a change in another one makes no record stale."""
 
+HERE = Path(__file__).parent
+"""The folder of the harness, beside which those of its plugins are."""
+
+PACKAGES = tuple(kind.package for kind in registry.KINDS.values())
+"""Where the plugins are that come with the harness."""
+
 
 def environment(spec: RunSpec, device: str, commit: str) -> dict[str, Any]:
     """Device, versions, commit and source digests, as they stand in the record of a run."""
@@ -49,9 +55,8 @@ def environment(spec: RunSpec, device: str, commit: str) -> dict[str, Any]:
 @cache
 def sources(encoder: str, strategy: str, corpus: str) -> Mapping[str, str]:
     """Digests of the code that a run depends on; that of a plugin that is gone is `gone`."""
-    here = Path(__file__).parent
     return {
-        "harness": code_digest(*(here / f"{room}.py" for room in NUMERIC_ROOMS)),
+        "harness": code_digest(*(HERE / f"{room}.py" for room in NUMERIC_ROOMS)),
         "encoder": plugin_digest("encoder", encoder),
         "strategy": plugin_digest("strategy", strategy),
         "corpus": plugin_digest("corpus", corpus),
@@ -68,7 +73,8 @@ def is_stale(record: Mapping[str, Any]) -> bool:
 
 @cache
 def plugin_digest(kind: str, name: str) -> str:
-    """Digest of a plugin's file and of the underscore siblings that it imports, theirs included.
+    """Digest of a plugin's file and of the underscore modules that it imports, theirs included: its own siblings, and
+    those of the plugins that come with the harness.
 
     Taken once a process: a file that is edited while a grid runs is not the code that runs.
     """
@@ -81,7 +87,7 @@ def plugin_digest(kind: str, name: str) -> str:
 
 @cache
 def code_with_siblings(file: Path) -> str:
-    """Digest of a file and of the underscore siblings that it imports, theirs included."""
+    """Digest of a file and of the underscore modules that it imports, as of a plugin."""
     return code_digest(*_with_siblings(file))
 
 
@@ -89,19 +95,24 @@ def code_digest(*files: Path) -> str:
     """sha256 over the syntax trees of Python files, cut to 16 digits; of a file that is no Python, over its bytes."""
     digest = hashlib.sha256()
     for file in files:
-        text = file.read_bytes()
-        try:
-            digest.update(repr(_shape(ast.parse(text))).encode())
-        except (SyntaxError, ValueError):
-            digest.update(text)
+        digest.update(_seen(file.read_bytes()))
     return digest.hexdigest()[:16]
+
+
+@cache
+def _seen(text: bytes) -> bytes:
+    """What a digest sees of the text of a file; remembered, for the keys of a grid ask for the same files again."""
+    try:
+        return repr(_shape(ast.parse(text))).encode()
+    except (SyntaxError, ValueError):
+        return text
 
 
 def git_commit() -> str:
     """The commit of the harness's own checkout, with `+` where it has changes; empty outside a checkout."""
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *words]
+        command = ["git", "-C", str(HERE), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
@@ -129,7 +140,9 @@ def _is_docstring(node: object) -> bool:
 
 
 def _with_siblings(file: Path) -> Iterator[Path]:
-    """The file, then each underscore module of its own package that is imported, once, in order of appearance."""
+    """The file, then each underscore module of the plugins' packages, or of its own, that is imported, once, in order
+    of appearance.
+    """
     seen = [file]
     for one in seen:
         yield one
@@ -137,8 +150,21 @@ def _with_siblings(file: Path) -> Iterator[Path]:
             tree = ast.parse(one.read_bytes())
         except (SyntaxError, ValueError):
             continue
-        modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-        for module in modules:
-            sibling = file.parent / f"{module.rpartition('.')[2]}.py"
-            if sibling.stem.startswith("_") and sibling.is_file() and sibling not in seen:
+        for module in _imported(tree):
+            package, _, name = module.rpartition(".")
+            ours = [HERE.parent.joinpath(*package.split("."))] if package in PACKAGES else []
+            places = (folder / f"{name}.py" for folder in (*ours, file.parent))
+            sibling = next((place for place in places if name.startswith("_") and place.is_file()), None)
+            if sibling is not None and sibling not in seen:
                 seen.append(sibling)
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """The names of the modules that a module imports; of those that it takes from a package, of the plugins' alone."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            if node.module in PACKAGES:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)

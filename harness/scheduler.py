@@ -22,7 +22,7 @@ from harness import provenance, runner, stages
 from harness.artifacts import ArtifactStore
 from harness.datasets import prepared
 from harness.datasets.unlabelled import TextMaker, links_key, readings_key, sentences_key
-from harness.errors import HarnessError
+from harness.errors import DataError, HarnessError
 from harness.grid import ResolvedGrid
 from harness.records import FAILED, RECORD_FORMAT, RecordStore
 from harness.runner import Outcome
@@ -31,18 +31,25 @@ from harness.vocabulary import Words
 
 Rerun = Literal["missing", "failed", "stale", "all"]
 
+DIED = "the worker process died in this run, with no other beside it; expected it to live. Is there enough memory?"
+
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a selection of runs comes to: those to do, and how many are complete, failed and stale as recorded."""
+    """What a selection of runs comes to: those to do, and how many are complete, failed and stale as recorded.
+
+    `seconds` are those of one worker, None where no record tells them; `uncounted` are the pre-trainings, encoder by
+    strategy, that are not in them because no record tells of one.
+    """
 
     todo: tuple[RunSpec, ...]
     complete: int
     failed: int
     stale: int
     seconds: float | None
+    uncounted: tuple[str, ...]
 
     def told(self, workers: int) -> str:
         """The plan in a sentence or two."""
@@ -54,11 +61,12 @@ class Plan:
             time = "No record tells how long that takes."
         else:
             minutes = max(1, round(self.seconds / 60 / max(1, workers)))
-            time = f"About {minutes:,} min with {max(1, workers)} at a time, by the records here."
+            without = f"; pre-training of {', '.join(self.uncounted)} not counted" if self.uncounted else ""
+            time = f"About {minutes:,} min with {max(1, workers)} at a time, by the records here{without}."
         return f"{counts}{stale}. {time}"
 
 
-def plan(runs: Mapping[str, RunSpec], store: RecordStore, rerun: Rerun) -> Plan:
+def plan(runs: Mapping[str, RunSpec], store: RecordStore, artifacts: ArtifactStore, rerun: Rerun) -> Plan:
     """Compare the runs with their records. `rerun` adds to what is missing: the failed, the stale, or all."""
     records = store.read_all(runs)
     failed = {key for key, record in records.items() if record["status"] == FAILED}
@@ -68,7 +76,7 @@ def plan(runs: Mapping[str, RunSpec], store: RecordStore, rerun: Rerun) -> Plan:
     # The longest first, so that no worker is left alone with one at the end.
     todo.sort(key=lambda spec: -spec.training.updates(spec.size))
     complete = len(records) - len(failed)
-    return Plan(tuple(todo), complete, len(failed), len(stale), _estimate(todo, RecordStore(store.root)))
+    return Plan(tuple(todo), complete, len(failed), len(stale), *_estimate(todo, RecordStore(store.root), artifacts))
 
 
 def run(
@@ -79,10 +87,12 @@ def run(
     device: str,
     finished: Callable[[Outcome], None],
     told: Callable[[str], None],
+    unready: Mapping[str, str] | None = None,
 ) -> None:
     """Run `todo`, handing each outcome to `finished` in this process; with no workers, run here.
 
-    What several runs stand on, entity vectors and pre-trained encoders, is made first, each once, and `told`.
+    What several runs stand on, entity vectors and pre-trained encoders, is made first, each once, and `told`. Those
+    that are `unready` have failed; see `prepare`.
 
     Whatever ends this function, Ctrl-C included, ends the workers too.
     """
@@ -92,6 +102,11 @@ def run(
         entry = grid.corpus_of(spec)
         return spec, home, device, entry.source.about.headline, entry.source.about.negative_label, commit
 
+    if unready:
+        for spec in todo:
+            if spec.key in unready:
+                finished(_failed(spec, device, commit, "DataError", unready[spec.key]))
+        todo = [spec for spec in todo if spec.key not in unready]
     if workers == 0:
         torch.set_num_threads(1)  # as in a worker: the number of threads decides the last bits of a sum
         for spec in todo:  # each makes what it stands on, if nobody has
@@ -105,7 +120,7 @@ def run(
         with processes(width) as pool:
             in_hand = _feed(pool, source, width, arguments, finished)
         if width == 1 and in_hand:
-            finished(_lost(in_hand[0], device, commit))
+            finished(_failed(in_hand[0], device, commit, "WorkerDied", DIED))
         else:
             suspects.extend(in_hand)
 
@@ -126,8 +141,8 @@ def _make_stages(todo: Sequence[RunSpec], home: Path, workers: int, device: str,
             futures = [pool.submit(runner.make_stage, kind, spec, home, device) for spec in missing]
             for future in as_completed(futures):
                 done += 1
-                if future.exception() is None:
-                    told(f"[{kind} {done}/{len(missing)}] {future.result()}")
+                line = "failed; its runs tell why" if future.exception() else future.result()
+                told(f"[{kind} {done}/{len(missing)}] {line}")
 
 
 @contextmanager
@@ -184,17 +199,15 @@ def _feed(
     return list(running.values())
 
 
-def _lost(spec: RunSpec, device: str, commit: str) -> Outcome:
-    message = (
-        "the worker process died in this run, with no other beside it; expected it to live. Is there enough memory?"
-    )
+def _failed(spec: RunSpec, device: str, commit: str, error: str, message: str) -> Outcome:
+    """The outcome of a run that has not come to one of its own."""
     record = {
         "format": RECORD_FORMAT,
         "key": spec.key,
         "cell": spec.cell,
         "spec": spec.as_dict(),
         "status": FAILED,
-        "error": {"type": "WorkerDied", "message": message, "traceback": None},
+        "error": {"type": error, "message": message, "traceback": None},
         "environment": provenance.environment(spec, device, commit),
         "seconds": {"total": 0.0},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -202,8 +215,11 @@ def _lost(spec: RunSpec, device: str, commit: str) -> Outcome:
     return Outcome(record, None, None)
 
 
-def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Callable[[str], None]) -> None:
-    """Make the prepared data, of corpora and of texts, that the runs need and that is not there yet."""
+def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Callable[[str], None]) -> dict[str, str]:
+    """Make the prepared data, of corpora and of texts, that the runs need and that is not there yet.
+
+    A text may hold nothing of what a run reads of it: returns what is wrong, by the keys of the runs.
+    """
     store = ArtifactStore(home / "artifacts")
     todo = list(todo)
     wanted = ((spec.corpus, spec.vectors, stages.reads(spec)) for spec in todo)
@@ -215,19 +231,39 @@ def prepare(todo: Iterable[RunSpec], grid: ResolvedGrid, home: Path, told: Calla
         load = grid.vectors[vectors.digest].load if vectors else None
         with _told_of_disk(name, store):
             prepared.ensure(store, corpus, vectors, source, load, reads)
-    alike: defaultdict[tuple[str, ...], dict[tuple[str, ...], RunSpec]] = defaultdict(dict)
+    alike: defaultdict[tuple[str, ...], list[RunSpec]] = defaultdict(list)
     for spec in todo:
         if spec.text:
-            group = alike[sentences_key(spec), str(spec.corpus), str(spec.text)]
-            group.setdefault(_text_wanted(spec), spec)
+            alike[sentences_key(spec), str(spec.corpus), str(spec.text)].append(spec)
+    unready: dict[str, str] = {}
     for specs in alike.values():
-        maker = _text_maker(next(iter(specs.values())), grid)  # reads its sentences once, for all of the group
-        for spec in specs.values():
-            label, reads, with_target = grid.text_of(spec).spec.label, stages.reads(spec), stages.with_target(spec)
-            if not maker.is_there(store, reads, with_target):
-                told(f"Preparing {label}, sample {spec.stream('sample')}, for {spec.encoder.name}")
-            with _told_of_disk(label, store):
-                maker.ensure(store, reads, with_target)
+        try:
+            _prepare_text(specs, grid, store, told)
+        except DataError as error:
+            told(f"{_sample(specs[0])}, with {specs[0].corpus.name}: its runs fail ({len(specs):,}): {error}")
+            unready |= {spec.key: str(error) for spec in specs}
+    return unready
+
+
+def _prepare_text(
+    specs: Sequence[RunSpec], grid: ResolvedGrid, store: ArtifactStore, told: Callable[[str], None]
+) -> None:
+    """Make what runs need of the same sentences, which are read once."""
+    maker = _text_maker(specs[0], grid)
+    wanted: dict[tuple[str, ...], RunSpec] = {}
+    for spec in specs:
+        wanted.setdefault(_text_wanted(spec), spec)
+    for spec in wanted.values():
+        reads, with_target = stages.reads(spec), stages.with_target(spec)
+        if not maker.is_there(store, reads, with_target):
+            told(f"Preparing {_sample(spec)}, for {spec.encoder.name}")
+        with _told_of_disk(grid.text_of(spec).spec.label, store):
+            maker.ensure(store, reads, with_target)
+
+
+def _sample(spec: RunSpec) -> str:
+    assert spec.text is not None
+    return f"{spec.text.label}, sample {spec.stream('sample')}"
 
 
 def _text_wanted(spec: RunSpec) -> tuple[str, ...]:
@@ -271,15 +307,34 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _estimate(todo: Sequence[RunSpec], store: RecordStore) -> float | None:
-    """Seconds of one worker for `todo`: updates times the median seconds an update of that encoder's records here."""
+def _estimate(
+    todo: Sequence[RunSpec], store: RecordStore, artifacts: ArtifactStore
+) -> tuple[float | None, tuple[str, ...]]:
+    """Seconds of one worker for `todo`, None where the records here tell nothing of an encoder; and the pre-trainings
+    that are not in them.
+
+    By medians of those records: start-up, training and scoring an update, and each pre-training that is missing once.
+    """
     if not todo:
-        return 0.0
-    paces: dict[str, list[float]] = {}
+        return 0.0, ()
+    paces, starts = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+    known = defaultdict[str, set[float]](set)  # sets, for the runs of one pre-training tell the same seconds
     for record in store.read_all(store.keys()).values():
         if "counts" in record:
-            pace = record["seconds"]["total"] / record["counts"]["updates"]
-            paces.setdefault(record["spec"]["encoder"]["name"], []).append(pace)
+            encoder, seconds = record["spec"]["encoder"]["name"], record["seconds"]
+            paces[encoder].append((seconds["training"] + seconds["scoring"]) / record["counts"]["updates"])
+            before = record["pretraining"]["seconds"] if record.get("pretraining") else 0.0
+            # Without workers, the run that pre-trained did so in its start-up.
+            starts[encoder].append(seconds["start_up"] - (before if before <= seconds["start_up"] else 0.0))
+            if before:
+                known[f"{encoder} by {record['spec']['strategy']['name']}"].add(before)
     if any(spec.encoder.name not in paces for spec in todo):
-        return None
-    return sum(statistics.median(paces[spec.encoder.name]) * spec.training.updates(spec.size) for spec in todo)
+        return None, ()
+    pace, start = ({name: statistics.median(of) for name, of in found.items()} for found in (paces, starts))
+    total = sum(start[spec.encoder.name] + pace[spec.encoder.name] * spec.training.updates(spec.size) for spec in todo)
+    keys = {
+        stages.key_of_stage(stages.PRETRAINED, spec): f"{spec.encoder.name} by {spec.strategy.name}" for spec in todo
+    }
+    missing = [name for key, name in keys.items() if key and not artifacts.folder(stages.PRETRAINED, key).is_dir()]
+    total += sum(statistics.median(known[name]) for name in missing if name in known)
+    return total, tuple(sorted(set(missing) - known.keys()))

@@ -49,10 +49,10 @@ def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
         names = getattr(asked, axis)
         if not names:
             continue
-        called = {key: getattr(getattr(spec, axis), "name", None) for key, spec in grid.runs.items()}
-        known = set(filter(None, called.values()))
+        called = {key: _called(spec, axis) for key, spec in grid.runs.items()}
+        known = set().union(*called.values())
         mistakes += [f"--{axis}: {unknown(f'{axis} in this grid', name, known)}" for name in names if name not in known]
-        runs = {key: spec for key, spec in runs.items() if called[key] in names}
+        runs = {key: spec for key, spec in runs.items() if not called[key].isdisjoint(names)}
     if asked.size:
         runs = _of_sizes(runs, grid, asked.size, mistakes)
     if asked.replicates:
@@ -67,6 +67,14 @@ def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
     if mistakes:
         raise GridError(mistakes)
     return runs
+
+
+def _called(spec: RunSpec, axis: str) -> set[str]:
+    """What a flag may call what a run has of an axis: its name, and a text with its selection too."""
+    one = getattr(spec, axis)
+    if one is None:
+        return set()
+    return {one.name, one.label} if axis == "text" else {one.name}
 
 
 def _of_sizes(

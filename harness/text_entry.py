@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.axes import TextAxis
+from harness.artifacts import ArtifactStore
+from harness.axes import TARGET, TextAxis
+from harness.corpus_entry import CorpusEntry
 from harness.datasets.linking import Linker, read_table
+from harness.datasets.overlap import evaluation_sentences, overlaps
 from harness.datasets.selections import SAMPLES, check_sample
-from harness.datasets.sources import Request, file_digest, find_path
+from harness.datasets.sources import Request, file_digest, find_path, typed
 from harness.datasets.texts import SourceText, read_text
 from harness.errors import DataError, PluginError
 from harness.specs import TextSpec
@@ -20,28 +24,33 @@ from harness.specs import TextSpec
 
 @dataclass(frozen=True)
 class TextEntry:
-    """A text of the grid; `source` is None where it is the target's own sentences."""
+    """A text of the grid; `source` is None where it is the target's own sentences.
+
+    `asked` is how the commands of `data` take it.
+    """
 
     source: SourceText | None
     spec: TextSpec
     table: Path | None
     asked: str
-    """What the command line calls it: its path, else its reader's name."""
 
     def linker(self) -> Linker:
         """Links a target's entities to the text's."""
         names = self.source.names() if self.source else {}
         return Linker(names, read_table(self.table) if self.table else ())
 
-    def described(self) -> dict[str, Any]:
-        """What tables tell of the text."""
+    def described(self, corpora: Sequence[CorpusEntry], home: Path) -> dict[str, Any]:
+        """What tables tell of the text; `shared` of each corpus how many of its dev and test sentences stand in it."""
         told: dict[str, Any] = {"label": self.spec.label, "name": self.spec.name, "selection": self.spec.selection}
         if self.source is None:
             return told
+        evaluated = {one.label: evaluation_sentences(one.source.corpus.mentions, one.split) for one in corpora}
+        shared = overlaps(self.source, self.spec.name, evaluated, ArtifactStore(home / "artifacts"), _tell)
         return told | {
             "counts": dict(self.source.counts),
             "left_out": dict(self.source.left_out),
             "remarks": list(self.source.remarks),
+            "shared": {label: list(overlap) for label, overlap in shared.items()},
         }
 
 
@@ -56,10 +65,11 @@ def text_entry(asked: TextAxis, home: Path, samples: int, strict: bool, mistakes
         names = file_digest(table, home) if table else None
         if table is not None:
             read_table(table)
-        source = None
+        source, called = None, TARGET
         if asked.reader is not None:
             parameters, strictly = tuple(asked.parameters.items()), strict or options.strict
-            source = _read(Request(asked.reader, parameters, options.path, strictly), options.parses, home)
+            request = Request(asked.reader, parameters, options.path, strictly)
+            source, called = _read(request, options.parses, home), typed(request)
     except (DataError, PluginError, OSError) as error:
         mistakes.append(f"texts: {error}")
         return None
@@ -78,7 +88,7 @@ def text_entry(asked: TextAxis, home: Path, samples: int, strict: bool, mistakes
     if source is not None and (fault := check_sample(spec, source.counts["sentences"], samples)):
         mistakes.append(f"texts.{asked.name}: {fault}")
         return None
-    return TextEntry(source, spec, table, options.path or asked.name)
+    return TextEntry(source, spec, table, called)
 
 
 def _sentences(asked: TextAxis, source: SourceText | None) -> int | None:
@@ -89,7 +99,11 @@ def _sentences(asked: TextAxis, source: SourceText | None) -> int | None:
 
 @cache
 def _read(request: Request, parses: str | None, home: Path) -> SourceText:
-    return read_text(request, home, parses, lambda line: print(line, file=sys.stderr))
+    return read_text(request, home, parses, _tell)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def for_reading(spec: TextSpec, reads: str) -> TextSpec:

@@ -145,6 +145,10 @@ def experiment_tags(grid: Mapping[str, Any]) -> dict[str, str]:
     """That the experiment is Reprise's, the grid as written, and what a reader should know: notices and refusals."""
     told = ["Scores are in percent. A parent run shows means once all its planned replicates are complete."]
     told += [f"{corpus['label']}: {corpus['notice']}" for corpus in grid["corpora"] if corpus["notice"]]
+    for text in grid.get("texts") or ():
+        for label, (shared, sentences) in text.get("shared", {}).items():
+            if shared:
+                told.append(f"{label}: {shared:,} of {sentences:,} dev and test sentences stand in {text['name']}")
     for refusal in grid["refusals"]:
         words = (refusal[name] for name in ("encoder", "strategy", "variant", "corpus"))
         told.append(f"Refused: {' · '.join(word for word in words if word)}: {refusal['reason']}")

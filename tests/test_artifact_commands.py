@@ -34,7 +34,10 @@ replicates = 1
 min_updates = 20
 max_updates = 20
 """
-KINDS = ["entity-vectors", "inputs", "links", "mentions", "pretrained", "readings", "sentences", "texts", "vectors"]
+KINDS = [
+    "entity-vectors", "inputs", "links", "mentions", "overlaps", "pretrained", "readings", "sentences", "texts",
+    "vectors",
+]  # fmt: skip
 DAY = 24 * 60 * 60
 
 
@@ -158,12 +161,14 @@ def test_list_has_a_line_for_each_and_their_sum(store: ArtifactStore, capsys: py
     assert re.fullmatch(r"synthetic: \d+ entities linked", what["links"])
     assert re.fullmatch(r"synthetic: [\d,]+ words, [\d,]+ entities", what["inputs"])
     assert re.fullmatch(r"synthetic: 4,000 mentions, 29 classes, [\d,]+ features", what["mentions"])
+    corpus = "synthetic, split paper, no_relation dropped"
+    assert what["overlaps"] == f"{corpus}: 5 of 961 dev and test sentences in synthetic"
     assert re.fullmatch(r"20,000 sentences, [\d,]+ mentions, [\d,]+ entities, [\d,]+ tokens", what["texts"])
     assert re.fullmatch(r"[\d,]+ words, 50 numbers each", what["vectors"])
     bytes_of = dict(zip([*folders, file], (row[2] for row in rows), strict=True))
     assert bytes_of[file] == f"{file.stat().st_size / 1000:.1f} kB"
     total = size(store.root) / 1e6
-    assert last == f"9 artifacts, 1 unfinished pre-training, {total:.1f} MB, below {store.root}"
+    assert last == f"10 artifacts, 1 unfinished pre-training, {total:.1f} MB, below {store.root}"
 
 
 def test_list_of_a_kind(store: ArtifactStore, capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,7 +254,7 @@ def test_all_that_is_damaged_is_told_of_and_made_again_to_the_same_bits(
     assert artifacts("verify") == 1
     *verified, last = capsys.readouterr().out.splitlines()
     assert verified == [f"{line} when next needed" for line in lines]
-    assert last == "9 artifacts read, 9 damaged"
+    assert last == "10 artifacts read, 10 damaged"
 
     assert run("--rerun", "all") == 0
     err = capsys.readouterr().err.splitlines()
@@ -257,7 +262,7 @@ def test_all_that_is_damaged_is_told_of_and_made_again_to_the_same_bits(
     assert content(store) == before
     assert record() == undisturbed
     assert artifacts("verify") == 0
-    assert capsys.readouterr().out.endswith("9 artifacts read, 0 damaged\n")
+    assert capsys.readouterr().out.endswith("10 artifacts read, 0 damaged\n")
 
 
 def test_verify_reads_anew_and_removes_where_asked(store: ArtifactStore, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,10 +274,10 @@ def test_verify_reads_anew_and_removes_where_asked(store: ArtifactStore, capsys:
     os.utime(folder / "meta.json", ns=(times.st_atime_ns, times.st_mtime_ns))
     assert artifacts("verify", "--remove") == 1
     told = f"{folder} is damaged (meta.json does not fit its SHA-256); it is removed"
-    assert capsys.readouterr().out == f"{told}\n9 artifacts read, 1 damaged\n"
+    assert capsys.readouterr().out == f"{told}\n10 artifacts read, 1 damaged\n"
     assert list((store.root / "links").iterdir()) == []
     assert artifacts("verify", "--remove") == 0
-    assert capsys.readouterr().out == "8 artifacts read, 0 damaged\n"
+    assert capsys.readouterr().out == "9 artifacts read, 0 damaged\n"
 
 
 def test_prune_removes_what_was_not_read_for_long(store: ArtifactStore, capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,7 +294,7 @@ def test_prune_removes_what_was_not_read_for_long(store: ArtifactStore, capsys: 
     assert artifacts("prune", "--dry-run") == 0
     told = "".join(f"would be {line}\n" for line in lines)
     assert capsys.readouterr().out == f"{told}{freed} would be free again; what a run needs is made again\n"
-    assert len(list(store.folders())) == 9
+    assert len(list(store.folders())) == 10
 
     assert artifacts("prune") == 0
     told = "".join(f"{line}\n" for line in lines)

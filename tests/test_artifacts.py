@@ -202,3 +202,15 @@ def test_what_another_process_has_removed_is_removed(tmp_path: Path) -> None:
     for _ in range(2):
         remove(store.folder("inputs", KEY))
         assert list((tmp_path / "inputs").iterdir()) == []
+
+
+def test_a_disk_that_takes_no_times_is_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ArtifactStore(tmp_path)
+    store.ensure("inputs", KEY, lambda: MADE)
+
+    def refuse(path: Path) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(os, "utime", refuse)  # root may write everywhere: no folder is closed to it
+    assert store.has("inputs", KEY)
+    assert_same(store.ensure("inputs", KEY, never), MADE)

@@ -59,7 +59,7 @@ max_updates = 20
 RUNS = 2 * 2 * 5  # replicates x sizes x pairs with a meaning
 COLUMNS = (
     "cell,corpus,split,encoder,strategy,text,variant,size,replicates,n,metric,mean,sd,ci_low,ci_high,"
-    "linked,often,pretraining_epochs,held_out_before,held_out_after"
+    "linked,often,pretraining_epochs,held_out_before,held_out_after,dev_mean"
 ).split(",")
 
 
@@ -392,7 +392,7 @@ class TestBadInput:
             "no key 'repliactes'; did you mean 'replicates'?",
             "vary: expected a list of some of sample, subset, initialisation, order, found ['sampel']",
             "texts: no corpus 'synthetik'; did you mean 'synthetic'?",
-            "texts.target: expected the target's own sentences, selection = 'target-train', without path, sentences",
+            "texts.target: expected the target's own sentences, selection = 'target-train', without path, sentences, parses",
             "training.learning_rate: must be above 0, found -1.0",
             "training.features: expected true or false or a list within the list, each a string, found 'lexical'",
         ):

@@ -139,6 +139,16 @@ def test_every_pair_without_a_meaning_is_refused_with_its_reason(
     }
 
 
+def test_what_a_pair_lacks_is_told_in_one_sentence(grid: Callable[..., ResolvedGrid], tmp_path: Path) -> None:
+    text = 'texts = [{name = "synthetic"}]\n'
+    found = grid(text, encoders='["mean", "bilstm"]', strategies='["seq-shared"]', vectors=vectors(tmp_path))
+    (refusal,) = found.plain["refusals"]
+    assert refusal["reason"] == (
+        "mean lacks what seq-shared needs: weights that pre-training can move; an encoder of readings: encode(reading) "
+        "-> (B, H); an LSTM to share: unroll(inputs, start) -> (B, T, H)"
+    )
+
+
 def test_a_grid_holds_chosen_streams_still(grid: Callable[..., ResolvedGrid]) -> None:
     found = grid(vary='["initialisation"]')
     second = next(spec for spec in found.runs.values() if spec.replicate == 1)

@@ -124,6 +124,27 @@ def test_the_siblings_that_a_plugin_imports_count(tmp_path: Path, monkeypatch: p
     assert provenance.plugin_digest("encoder", "plugin") == provenance.code_digest(plugin, near, far)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from strategies._stepwise import StepwiseStrategy",
+        "from strategies import _stepwise",
+        "import strategies._stepwise",
+    ],
+)
+def test_what_an_outsiders_plugin_imports_of_ours_counts(line: str, make_plugin: MakePlugin) -> None:
+    folder = make_plugin("strategy", "mine", f"{line}\n{dedent(STRATEGY)}")
+    ours = [ROOT / "strategies" / f"_{name}.py" for name in ("stepwise", "skipgram", "entity_vectors")]
+    assert provenance.plugin_digest("strategy", "mine") == provenance.code_digest(folder / "acme_mine.py", *ours)
+
+
+def test_a_module_of_ours_is_not_taken_for_a_sibling_of_its_name(make_plugin: MakePlugin) -> None:
+    folder = make_plugin("strategy", "mine", f"from strategies._entity_vectors import NameAverage\n{dedent(STRATEGY)}")
+    (folder / "_entity_vectors.py").write_text("A = 1\n")
+    ours = ROOT / "strategies" / "_entity_vectors.py"
+    assert provenance.plugin_digest("strategy", "mine") == provenance.code_digest(folder / "acme_mine.py", ours)
+
+
 def test_a_plugin_that_is_gone_or_is_no_python_has_a_digest_too(make_plugin: MakePlugin) -> None:
     assert provenance.plugin_digest("encoder", "gone") == "gone"
     folder = make_plugin("strategy", "mine", STRATEGY)

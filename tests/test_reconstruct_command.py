@@ -198,19 +198,24 @@ def test_flags_alone_tell_it_too(work: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == f"{ARM}: {told}\n"
 
 
-def test_what_was_pruned_is_made_again_by_what_is_told(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kinds", [["readings"], ["sentences"], ["sentences", "readings"]])
+def test_what_was_pruned_is_made_again_by_what_is_told(
+    kinds: list[str], work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ("--strategy", "seq-unshared", "--n", "2")
     assert reconstruct(work, *words) == 0
     before = capsys.readouterr().out
     home = ("--home", str(work / "home"))
-    assert main(["artifacts", "prune", "--kind", "readings", "--unused-for", "0", *home]) == 0
+    for kind in kinds:
+        assert main(["artifacts", "prune", "--kind", kind, "--unused-for", "0", *home]) == 0
     capsys.readouterr()
     assert reconstruct(work, *words) == 1
     command = (
         "python -m harness run --grid small.toml --encoder bilstm --strategy seq-unshared --size 20 --replicates 1"
     )
     told = capsys.readouterr().out
-    assert told == f"{ARM}: not pre-trained here; {command} --rerun all makes it\n"
+    gone = f"pre-trained here, but without the {' and '.join(kinds)} of the text, which are gone"
+    assert told == f"{ARM}: {gone}; {command} --rerun all makes it\n"
     typed = shlex.split(told.partition("; python -m harness ")[2].removesuffix(" makes it\n"))
     assert main([*typed, *home, "--workers", "0", "--no-mlflow"]) == 0
     capsys.readouterr()

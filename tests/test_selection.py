@@ -69,8 +69,7 @@ def test_a_readers_name_is_its_own_text(here: Path) -> None:
 def test_a_strategy_that_reads_text_asks_for_one(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told(here, capsys, *FLAGS) == (
         "harness: grid 'adhoc', strategies.seq-unshared: reads unlabelled text, and none is named; add --text NAME or "
-        "--text PATH, or in a grid's file texts = [{name = 'READER', path = 'mytext'}]; see python -m harness list "
-        "corpora\n"
+        "--text PATH, or in a grid's file texts = [{name = 'READER', path = 'mytext'}]; see python -m harness data list\n"
     )
 
 
@@ -103,7 +102,31 @@ def test_a_grid_is_narrowed_to_the_runs_that_read_a_text(here: Path, capsys: pyt
     ]  # fmt: skip
 
 
+def test_selections_of_one_text_are_told_apart_by_their_labels(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "both.toml").write_text(GRID.replace('"whole"', '["whole", "random"]'))
+    found = []
+    for words in (["mine"], ["mine (whole)"], ["mine (random)", "target"], ["target (target-train)"]):
+        assert plan(here, "--grid", "both.toml", "--text", *words) == 0
+        lines = (line for line in capsys.readouterr().out.splitlines() if line.startswith("  to run: "))
+        found.append({line.partition(" on ")[2].partition(", 20 labels")[0] for line in lines})
+    assert found == [
+        {"mine (whole)", "mine (random)"}, {"mine (whole)"}, {"mine (random)", "target (target-train)"},
+        {"target (target-train)"},
+    ]  # fmt: skip
+
+
+def test_a_text_that_no_strategy_reads(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--corpus", "synthetic", "--encoder", "bilstm", "--strategy", "none", "--text", "synthetic"]
+    assert told(here, capsys, *flags) == (
+        "harness: grid 'adhoc', texts: expected none, for no strategy of the grid reads unlabelled text; leave out "
+        "--text, or texts in the grid's file\n"
+    )
+
+
 def test_a_text_that_the_grid_has_not(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "both.toml").write_text(GRID)
-    expected = "harness: --text: no text in this grid 'mina'; did you mean 'mine'? Known: mine, target\n"
+    expected = (
+        "harness: --text: no text in this grid 'mina'; did you mean 'mine'? Known: mine, mine (whole), target, "
+        "target (target-train)\n"
+    )
     assert told(here, capsys, "--grid", "both.toml", "--text", "mina").endswith(f"(once)\n{expected}")

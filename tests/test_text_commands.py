@@ -106,6 +106,20 @@ def test_check_of_a_text_tells_every_fault_and_exits_with_1(folder: Path, printe
     ))  # fmt: skip
 
 
+def test_check_promises_no_place_that_is_not_kept(folder: Path, printed: Printed) -> None:
+    put(folder / "mytext", [*LINES, *1500 * [BAD]])
+    assert data("check", "mytext") == 1
+    assert printed()[0].endswith("    and 1,497 more; --all shows the first 1,000\n")
+    assert data("check", "mytext", "--all") == 1
+    out = printed()[0]
+    assert out.count(OUTSIDE) == 1000
+    assert out.endswith("    and 500 more; their places are not kept\n")
+    assert data("check", "mytext", "--strict") == 2
+    err = printed()[1]
+    assert "strictly, expected nothing that can't be used, found 1,500:\n" in err
+    assert err.endswith("\n  and 1,495 more\n")
+
+
 def test_check_of_a_text_as_json(folder: Path, printed: Printed) -> None:
     put(folder / "mytext", [*LINES, BAD])
     assert data("check", "mytext", "--format", "json") == 1

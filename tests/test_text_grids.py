@@ -46,6 +46,7 @@ def folder(tmp_path: Path, make_plugin: MakePlugin, monkeypatch: pytest.MonkeyPa
     make_plugin("corpus", "small", CORPUS)
     (tmp_path / "v.txt").write_text("x 1 0\ny 0 1\n")
     write(tmp_path / "news.jsonl")
+    (tmp_path / "t.tsv").write_text("Paris\tParis\n")
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
     return tmp_path
 
@@ -81,6 +82,25 @@ def only(grid: ResolvedGrid) -> RunSpec:
     assert len(grid.plain["cells"]) == 1
     return next(iter(grid.runs.values()))
 
+
+TUNED = """
+    from dataclasses import dataclass
+    from harness.contracts import *
+    from harness.parameters import parameter
+
+    class Tuned(TextReader):
+        @dataclass(frozen=True)
+        class Parameters:
+            many: int = parameter(50, "sentences")
+            word: str = parameter("x", "the first word")
+
+        about = About()
+
+        def text(self, path, notes):
+            for at in range(self.parameters.many):
+                mentions = LinkedMention(0, 1, "x"), LinkedMention(1, 2, "y")
+                yield LinkedSentence(str(at), (self.parameters.word, "y"), mentions)
+"""
 
 # What a grid comes to
 
@@ -150,6 +170,7 @@ def test_what_tables_tell_of_texts(grid: Grid, folder: Path) -> None:
         "label": "news (random)", "name": "news", "selection": "random",
         "counts": {"sentences": 40, "tokens": 120, "mentions": 80, "entities": 2, "parsed": 0},
         "left_out": {"a sentence with fewer than 2 linked mentions": 1}, "remarks": [],
+        "shared": {"small, split official": [0, 20]},
     }  # fmt: skip
     assert target == {"label": "target (target-train)", "name": "target", "selection": "target-train"}
 
@@ -158,27 +179,12 @@ def test_a_text_of_a_reader_with_parameters_is_hashed_with_them(grid: Grid, make
     make_plugin(
         "corpus",
         "tuned",
-        """
-        from dataclasses import dataclass
-        from harness.contracts import *
-        from harness.parameters import parameter
-
-        class Tuned(TextReader):
-            @dataclass(frozen=True)
-            class Parameters:
-                many: int = parameter(50, "sentences")
-
-            about = About()
-
-            def text(self, path, notes):
-                for at in range(self.parameters.many):
-                    yield LinkedSentence(str(at), ("x", "y"), (LinkedMention(0, 1, "x"), LinkedMention(1, 2, "y")))
-        """,
+        TUNED,
     )
     found = grid(texts='{name = "tuned", many = 60}')
     spec = only(found)
     assert spec.text is not None
-    assert (spec.text.parameters, spec.text.sentences) == ({"many": 60}, 12)
+    assert (spec.text.parameters, spec.text.sentences) == ({"many": 60, "word": "x"}, 12)
     assert found.text_of(spec).spec == spec.text
 
 
@@ -242,11 +248,12 @@ def mistakes(grid: Grid, **axes: str | None) -> list[str]:
 
 
 TARGET = (
-    "texts.target: expected the target's own sentences, selection = 'target-train', without path, sentences and parses"
+    "texts.target: expected the target's own sentences, selection = 'target-train', without path, sentences, parses and "
+    "names"
 )
 NEEDED = (
     "strategies.stepwise: reads unlabelled text, and none is named; add --text NAME or --text PATH, or in a grid's file "
-    "texts = [{name = 'READER', path = 'mytext'}]; see python -m harness list corpora"
+    "texts = [{name = 'READER', path = 'mytext'}]; see python -m harness data list"
 )
 PARAMETERS = "as, distance, evaluation_text, names, parses, path, selection, sentences, strict"
 
@@ -256,7 +263,7 @@ PARAMETERS = "as, distance, evaluation_text, names, parses, path, selection, sen
     [
         ({"texts": None}, [NEEDED]),
         ({"texts": "[]"}, [NEEDED]),
-        ({"strategies": '"none"'}, ["texts: expected none, for no strategy of the grid reads unlabelled text; leave the key out"]),
+        ({"strategies": '"none"'}, ["texts: expected none, for no strategy of the grid reads unlabelled text; leave out --text, or texts in the grid's file"]),
         ({"texts": "3"}, ["texts: expected a name, or a table with a name, found 3"]),
         ({"texts": '{path = "news.jsonl"}'}, ["texts: expected a name, or a table with a name, found {'path': 'news.jsonl'}"]),
         ({"texts": '"small"'}, ["texts: expected a reader of unlabelled text, found 'small', which reads a corpus without linked text"]),
@@ -265,6 +272,7 @@ PARAMETERS = "as, distance, evaluation_text, names, parses, path, selection, sen
         ({"texts": '{name = "target", path = "news.jsonl"}'}, [TARGET]),
         ({"texts": '{name = "target", sentences = 5}'}, [TARGET]),
         ({"texts": '{name = "target", parses = "one"}'}, [TARGET]),
+        ({"texts": '{name = "target", names = "t.tsv"}'}, [TARGET]),
         ({"texts": '{name = "target", many = 5}'}, [f"texts.target: no parameter 'many'; Known: {PARAMETERS}"]),
         ({"texts": NEWS[:-1] + ', selection = "target-train"}'}, ["texts.linked-jsonl: the selection target-train needs no reader; name = 'target' asks for it"]),
         ({"texts": NEWS[:-1] + ', selection = "whole", sentences = 5}'}, ["texts.linked-jsonl.sentences: expected with selection = 'random' alone, leave it out"]),
@@ -323,7 +331,25 @@ def test_an_encoder_of_paths_needs_parses_of_the_text(grid: Grid, folder: Path) 
     told = mistakes(grid, encoders='["bilstm", "deptree-lstm"]', corpora=corpora)
     assert told == [
         "encoders.deptree-lstm: needs parses of the text news, and it has none: python -m harness data annotate "
-        "news.jsonl, then parses = 'stanza' in its entry under texts"
+        "news.jsonl --reader linked-jsonl, then parses = 'stanza' in its entry under texts"
     ]
     assert grid(encoders='"deptree-lstm"', corpora=corpora, texts='"target"').runs
     assert grid(encoders='"deptree-lstm"', corpora=corpora, strategies='"avg-embed"').runs
+
+
+@pytest.mark.parametrize(
+    ("entry", "typed"),
+    [
+        ('"tuned"', "tuned"),
+        ('{name = "tuned", as = "mine", many = 50}', "tuned"),
+        ('{name = "tuned", many = 60, word = "a b"}', "tuned --parameter many=60 --parameter 'word=a b'"),
+    ],
+)
+def test_the_command_that_makes_parses_names_what_is_not_usual(
+    entry: str, typed: str, grid: Grid, folder: Path, make_plugin: MakePlugin
+) -> None:
+    make_plugin("corpus", "tuned", TUNED)
+    ParseSet.create(folder / "home", "one", {"name": "one"}, ()).add({("x", f"w{at}", "y"): TREE for at in range(50)})
+    corpora = '{name = "small", split = "official", parses = "one"}'
+    (told,) = mistakes(grid, encoders='"deptree-lstm"', corpora=corpora, texts=entry)
+    assert f"python -m harness data annotate {typed}, then parses = 'stanza'" in told

@@ -166,6 +166,17 @@ def test_strictly_nothing_is_left_out_for_a_fault_read_before_or_not(write: Writ
     assert read(path)[0].left_out == {"no field 'mentions'": 7}
 
 
+def test_strictly_all_faults_are_counted_though_the_places_of_some_are_not_kept(write: Write, read: Read) -> None:
+    path = write(ADA, ALONE, *['{"tokens": ["x"]}'] * 1500, '{"tokens": "x"}')
+    with pytest.raises(DataError) as error:
+        read(path, strict=True)
+    told = str(error.value)
+    assert told.startswith(
+        f"text 'linked-jsonl' in {path}: strictly, expected nothing that can't be used, found 1,501:"
+    )
+    assert told.endswith("\n  and 1,496 more")
+
+
 def test_a_text_without_a_pair_is_told_with_what_was_left_out(write: Write, read: Read) -> None:
     path = write(ALONE, '{"tokens": ["x"]}')
     with pytest.raises(DataError) as error:
@@ -270,7 +281,7 @@ def test_a_sentence_without_parse_is_told_with_what_to_type(write: Write, read: 
         read(path, "mine")
     assert str(error.value) == (
         f"{path}: expected a parse of each of its 2 sentences in the parse set 'mine', found none of sentence b. "
-        f"Make them: python -m harness data annotate {path} --name mine"
+        f"Make them: python -m harness data annotate {path} --reader linked-jsonl --name mine"
     )
     with pytest.raises(DataError, match=r"^no parse set 'yours'; Known: mine\. Make it: "):
         read(path, "yours")

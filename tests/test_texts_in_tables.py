@@ -19,6 +19,7 @@ from harness.report.leaderboard import cells_table, render
 from harness.report.results import write_results
 from harness.report.variances import variances_csv
 from harness.scoring import METRICS
+from harness.tracked import experiment_tags
 
 Made = dict[str, Any]
 
@@ -51,8 +52,13 @@ TEXTS: list[Made] = [
 TEXTS.append({"label": TARGET, "name": "target", "selection": "target-train"})
 
 
-def make_cell(name: str, strategy: str, text: str | None, replicates: int, size: int = 50, variant: str = "") -> Made:
-    spec: Made = {"text": {"evaluation_text": True} if text == TARGET else None}
+def make_cell(
+    name: str, strategy: str, text: str | None, replicates: int, size: int = 50, variant: str = "", **parameters: str
+) -> Made:
+    spec: Made = {"strategy": {"parameters": parameters}, "text": None}
+    if text:
+        selection = text.partition("(")[2].partition(",")[0].rstrip(")")
+        spec["text"] = {"selection": selection, "evaluation_text": text == TARGET or None}
     return {
         "cell": name,
         "corpus": 0,
@@ -134,19 +140,92 @@ def test_one_sample_is_no_mean() -> None:
 
 def test_strategies_that_read_a_text_otherwise_have_lines_of_their_own() -> None:
     text, more = make_text(1000, 0.3, 0.2), make_text(1280, 0.8, 0.2)
-    cells = [
-        make_cell("a", "avg", WHOLE, 1), make_cell("b", "step", WHOLE, 1), make_cell("c", "wide", WHOLE, 1),
-    ]  # fmt: skip
-    records = by_key(*(make_record(f"{n}-0", text=t) for n, t in (("a", text), ("b", text), ("c", more))))
+    read = {"avg": text, "step": text, "wide": more, "seq": text}
+    cells = [make_cell(name, name, WHOLE, 1) for name in read]
+    records = by_key(*(make_record(f"{name}-0", text=text) for name, text in read.items()))
     assert [line.partition(" sentences")[0] for line in facts(make_grid(*cells), records)] == [
-        "- Text wiki (whole), for avg and step: 1,000",
+        "- Text wiki (whole), for avg, step and seq: 1,000",
         "- Text wiki (whole), for wide: 1,280",
     ]
-    both = [make_cell("a", "step", WHOLE, 1, variant="read=text"), make_cell("c", "step", WHOLE, 1, variant="read=all")]
+    assert [line.partition(" sentences")[0] for line in facts(make_grid(*cells[1:]), records)][:1] == [
+        "- Text wiki (whole), for step and seq: 1,000"
+    ]
+    both = [
+        make_cell("avg", "step", WHOLE, 1, variant="read=text"),
+        make_cell("wide", "step", WHOLE, 1, variant="read=all"),
+    ]
     assert [line.partition(" sentences")[0] for line in facts(make_grid(*both), records)] == [
         "- Text wiki (whole), for step (read=text): 1,000",
         "- Text wiki (whole), for step (read=all): 1,280",
     ]
+
+
+def test_an_arm_that_lacks_a_sample_has_no_line_of_its_own() -> None:
+    samples = [make_text(1000 + at, 0.3, 0.2) for at in range(4)]
+    kept = {"avg": [2], "step": [0, 1, 2], "wide": [1, 3]}
+    cells = [make_cell(name, name, WIKI, 4) for name in kept]
+    records = [make_record(f"{name}-{at}", text=samples[at]) for name, own in kept.items() for at in own]
+    failed = {"status": "failed", "error": {"type": "E", "message": "m"}, "scores": None}
+    records += [make_record("avg-0") | failed, make_record("wide-0") | failed]
+    assert [line.partition(";")[0] for line in facts(make_grid(*cells), by_key(*records))] == [
+        "- Text wiki (random): 1,002 sentences, 3,004 mentions of 2,003 entities (means over 4 samples)"
+    ]
+
+
+def test_the_targets_own_sentences_are_told_where_they_count_as_the_text() -> None:
+    text, more = make_text(1000, 0.3, 0.2), make_text(1280, 0.8, 0.2)
+    pairs = "wiki (target-pairs)"
+    cells = [
+        make_cell("a", "step", WHOLE, 1, variant="read=text", skipgram_text="text"),
+        make_cell("b", "step", WHOLE, 1, variant="read=all", skipgram_text="text + target"),
+        make_cell("c", "avg", WHOLE, 1),
+        make_cell("d", "avg", pairs, 1),
+    ]
+    records = by_key(*(make_record(f"{n}-0", text=t) for n, t in zip("abcd", (text, more, text, more), strict=True)))
+    assert [line.partition(",000")[0].partition(",280")[0] for line in facts(make_grid(*cells), records)] == [
+        "- Text wiki (whole), for step (read=text) and avg: 1",
+        "- Text wiki (whole) with the target's own sentences, for step (read=all): 1",
+        "- Text wiki (target-pairs) with the target's own sentences: 1",
+    ]
+    cells[1]["spec"]["strategy"]["parameters"]["skipgram_text"] = "text"
+    assert "own sentences, for" not in render(make_grid(*cells), records, "md")
+
+
+def leaking(**shared: Any) -> list[Made]:
+    return [{**text, "shared": shared} if "counts" in text else text for text in TEXTS]
+
+
+def test_dev_and_test_sentences_of_the_corpus_in_a_text_are_told_before_anything_is_run() -> None:
+    texts = leaking(kbp37=[1234, 2500], other=[7, 8])
+    found = "1,234 of 2,500 dev and test sentences of the corpus stand in"
+    cells = [make_cell("a", "seq", WIKI, 1), make_cell("b", "none", None, 1), make_cell("c", "seq", WHOLE, 1)]
+    expected = [
+        f"- Text wiki (random): {found} wiki, from which it is chosen, without their labels: what reads it may have "
+        "seen sentences that it is scored on",
+        f"- Text wiki (whole): {found} it, without their labels: what reads it has seen sentences that it is scored on",
+    ]
+    assert facts(make_grid(*cells, texts=texts + texts), {}) == expected
+    assert facts(make_grid(*cells[:2], texts=texts), {}) == expected[:1]
+    assert f"Text wiki (whole): {found} it, without" in render(make_grid(*cells, texts=texts), {}, "latex")
+    assert facts(make_grid(*cells, texts=leaking(kbp37=[0, 2500])), {}) == []
+    assert facts(make_grid(*cells), {}) == []  # a grid from before this was looked for
+
+
+def test_a_text_with_evaluation_text_needs_no_count_of_it() -> None:
+    label = "wiki (target-pairs, with evaluation text)"
+    cell = make_cell("a", "seq", label, 1)
+    cell["spec"]["text"]["evaluation_text"] = True
+    texts = [{**TEXTS[0], "label": label, "selection": "target-pairs", "shared": {"kbp37": [3, 9]}}]
+    (line,) = facts(make_grid(cell, texts=texts), {})
+    assert line.startswith(f"- Text {label}: the target's dev and test sentences are part of it, without their labels")
+
+
+def test_mlflow_is_told_of_shared_sentences_too() -> None:
+    shared = "kbp37: 1,234 of 2,500 dev and test sentences stand in wiki"
+    for texts, count in ((leaking(kbp37=[1234, 2500])[:1], 1), (leaking(kbp37=[0, 2500]), 0), (TEXTS, 0)):
+        note = experiment_tags(make_grid(texts=texts))["mlflow.note.content"]
+        assert note.split("\n\n").count(shared) == count
+        assert note.count("stand in") == count
 
 
 def test_evaluation_text_is_told() -> None:
@@ -179,18 +258,34 @@ def test_each_pretraining_is_counted_once_with_its_first_time() -> None:
     assert (
         found
         == """\
-Each pre-training is counted once, however many runs start from it: means, and of the epochs the range. The held-out loss is that before the first update and that of the best epoch, whose weights are kept; it can be compared within a strategy alone.
+Each pre-training is counted once, however many runs start from it: means, and of the epochs and of the best one the range; 0 is before the first update. The held-out loss is that before the first update and that of the best epoch, whose weights are kept; it can be compared within one encoder and strategy alone.
 
-| encoder | strategy | text | pre-trainings | mentions | epochs | held-out loss before | after | seconds |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
-| bilstm | seq | wiki (random) | 2 | 50,000 | 2 to 3 | 102.00 | 81.00 | 30.0 |"""
+| encoder | strategy | text | pre-trainings | mentions | epochs | best epoch | held-out loss before | after | seconds |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| bilstm | seq | wiki (random) | 2 | 50,000 | 2 to 3 | 2 | 102.00 | 81.00 | 30.0 |"""
     )
 
 
-def test_a_pretraining_that_never_was_better_than_none_keeps_its_first_loss() -> None:
+def test_a_pretraining_that_never_was_better_than_none_keeps_its_first_loss_and_is_told() -> None:
     grid = make_grid(make_cell("a", "seq", "odd|name", 1, variant="x|y"))
     records = by_key(make_record("a-0", text=SAMPLES[0], pretraining=make_pretraining(5.0, [6.0], 1.0)))
-    assert "| bilstm | seq | odd\\|name | x\\|y | 1 | 50,000 | 1 | 5.00 | 5.00 | 1.0 |" in render(grid, records, "md")
+    assert render(grid, records, "md").partition("\n\n## Texts")[0].splitlines()[-3:] == [
+        "| bilstm | seq | odd\\|name | x\\|y | 1 | 50,000 | 1 | 0 | 5.00 | 5.00 | 1.0 |",
+        "",
+        "- bilstm, seq, odd\\|name, x\\|y: 1 of 1 kept the first weights, as if not pre-trained",
+    ]
+
+
+def test_of_several_pretrainings_those_are_counted_that_kept_the_first_weights() -> None:
+    grid = make_grid(make_cell("a", "mtb", WIKI, 3), make_cell("b", "seq", WIKI, 1))
+    told = [make_pretraining(5.0, after, 1.0) for after in ([4.0, 3.0, 2.0], [6.0], [7.0, 8.0])]
+    records = [make_record(f"a-{at}", pretraining=one) for at, one in enumerate(told)]
+    page = render(grid, by_key(*records, make_record("b-0", pretraining=told[0])), "md")
+    assert "| bilstm | mtb | wiki (random) | 3 | 50,000 | 1 to 3 | 0 to 3 | 5.00 | 4.00 | 1.0 |\n" in page
+    assert page.partition("| bilstm | seq | wiki (random) | 1 | 50,000 | 3 |")[2].partition("\n## Texts")[0] == (
+        " 3 | 5.00 | 2.00 | 1.0 |\n\n"
+        "- bilstm, mtb, wiki (random): 2 of 3 kept the first weights, as if not pre-trained\n"
+    )
 
 
 def test_the_columns_of_a_table_have_shares_epochs_and_losses() -> None:

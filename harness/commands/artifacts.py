@@ -178,6 +178,11 @@ def _links(folder: Path) -> str:
     return f"{meta['of']}: {len(meta['links']):,} entities linked"
 
 
+def _overlap(folder: Path) -> str:
+    meta = _meta(folder)
+    return f"{meta['of']}: {meta['shared']:,} of {meta['sentences']:,} dev and test sentences in {meta['text']}"
+
+
 def _vectors(folder: Path) -> str:
     with (folder / "vectors.bin").open("rb") as stream:
         words, width = map(int, stream.readline(100).split())
@@ -213,6 +218,7 @@ WHAT: Mapping[str, Callable[[Path], str]] = {
     "inputs": _inputs,
     "links": _links,
     "mentions": _mentions,
+    "overlaps": _overlap,
     "pretrained": _pretrained,
     "readings": _readings,
     "sentences": _sentences,

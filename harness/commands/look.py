@@ -84,6 +84,7 @@ def leaderboard(asked: argparse.Namespace) -> int:
 def records_list(asked: argparse.Namespace) -> int:
     """One line a record: key, cell, state, what was run, score on test."""
     from harness.records import COMPLETE, RecordStore
+    from harness.specs import RunSpec
 
     store = RecordStore(asked.home / "records")
     keys: Iterable[str] = store.keys()
@@ -92,12 +93,13 @@ def records_list(asked: argparse.Namespace) -> int:
 
         keys = grid_keys(read_resolved(asked.grid, asked.home, asked.results))
     for key, record in store.read_all(keys).items():
-        spec = record["spec"]
+        spec = RunSpec.from_dict(record["spec"])
         told = record["error"]["message"] if record["error"] else ""
         if record["status"] == COMPLETE:
             told = f"accuracy {100 * record['scores']['test']['accuracy']:.1f} %"
-        what = f"{spec['corpus']['name']} {spec['encoder']['name']} {spec['strategy']['name']}"
-        run = f"{spec['size']} labels, replicate {spec['replicate']}"
+        text = f" on {spec.text.label}" if spec.text else ""
+        what = f"{spec.corpus.name} {spec.encoder.name} {spec.strategy.name}{text}"
+        run = f"{spec.size} labels, replicate {spec.replicate}"
         print(f"{key[:16]}  {record['cell']}  {record['status']:8}  {what}  {run}  {told}")
     tell_damaged(store)
     return 0

@@ -52,24 +52,25 @@ def reconstruct(asked: argparse.Namespace) -> int:
     store = ArtifactStore(asked.home / "artifacts")
     missing = 0
     for key, spec in arms.items():
-        made = _made(spec, key, store)
-        if made is None:
+        made = store.read(stages.PRETRAINED, key)
+        gone = "not pre-trained here" if made is None else _gone(spec, store)
+        if made is None or gone:
             missing += 1
-            print(f"{_name(spec, grid)}: not pre-trained here; {_how(spec, grid, asked)}")
+            print(f"{_name(spec, grid)}: {gone}; {_how(spec, grid, asked)}")
         else:
             _show(spec, made, grid, store, asked)
     return 1 if missing else 0
 
 
-def _made(spec: RunSpec, key: str, store: ArtifactStore) -> Artifact | None:
-    """The pre-trained objective; None where it, or what it reads, is not here."""
-    reads = stages.reads(spec)
-    there = store.has("sentences", sentences_key(spec)) and store.has("readings", readings_key(spec, reads))
-    return store.read(stages.PRETRAINED, key) if there else None
+def _gone(spec: RunSpec, store: ArtifactStore) -> str:
+    """What of the text is not here that the pre-trained encoder reads; empty where all is."""
+    wanted = {"sentences": sentences_key(spec), "readings": readings_key(spec, stages.reads(spec))}
+    gone = [kind for kind, key in wanted.items() if not store.has(kind, key)]
+    return f"pre-trained here, but without the {' and '.join(gone)} of the text, which are gone" if gone else ""
 
 
 def _how(spec: RunSpec, grid: ResolvedGrid, asked: argparse.Namespace) -> str:
-    """What to type to have it made."""
+    """What to type to have all of it made."""
     if asked.grid is None:
         return "the same flags with python -m harness run make it"
     words = ["--grid", asked.grid, "--encoder", spec.encoder.name, "--strategy", spec.strategy.name]

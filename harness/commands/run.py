@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from harness import scheduler
+from harness.artifacts import ArtifactStore
 from harness.commands.look import tell_damaged
 from harness.datasets.sources import describe_left_out
 from harness.errors import HarnessError
@@ -32,14 +33,15 @@ def plan(asked: argparse.Namespace) -> int:
     """Tell what would run, what is done, what is refused and why, and the time it would take."""
     grid = _resolve(asked)
     store = RecordStore(asked.home / "records")
-    planned = scheduler.plan(select(grid, asked), store, asked.rerun)
+    planned = scheduler.plan(select(grid, asked), store, ArtifactStore(asked.home / "artifacts"), asked.rerun)
     print(f"Grid {grid.plain['name']}: {len(grid.plain['cells']):,} cells, {len(grid.runs):,} runs")
     for corpus in grid.plain["corpora"]:
         counts = corpus["counts"]
         print(f"  {corpus['label']}: {counts['train']:,} train, {counts['dev']:,} dev, {counts['test']:,} test")
-        for line in (describe_left_out(corpus["left_out"]), *corpus["remarks"], corpus["notice"]):
-            if line:
-                print(f"    {line}")
+        _tell_of(corpus, corpus["notice"])
+    for text in {text["label"]: text for text in grid.plain["texts"]}.values():
+        print(f"  text {text['label']}{_counts(text)}")
+        _tell_of(text)
     for refusal in grid.plain["refusals"]:
         variant = f", {refusal['variant']}" if refusal["variant"] else ""
         print(f"  refused: {refusal['encoder']} with {refusal['strategy']}{variant}: {refusal['reason']}")
@@ -50,12 +52,28 @@ def plan(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _tell_of(data: Mapping[str, Any], *more: str) -> None:
+    """What a reader of results should know of a corpus or a text: what is left out, remarks."""
+    for line in (describe_left_out(data.get("left_out", {})), *data.get("remarks", ()), *more):
+        if line:
+            print(f"    {line}")
+
+
+def _counts(text: Mapping[str, Any]) -> str:
+    """How large a text is, of which a selection is read; nothing of the target's own sentences."""
+    if "counts" not in text:
+        return ""
+    counts = text["counts"]
+    size = f"{counts['sentences']:,} sentences, {counts['tokens']:,} tokens"
+    return f", of {size}, {counts['mentions']:,} mentions of {counts['entities']:,} entities"
+
+
 def run(asked: argparse.Namespace) -> int:
     """Run what is missing of the selection, write the grid's results, print its table."""
     grid = _resolve(asked)
     runs = select(grid, asked)
     store = RecordStore(asked.home / "records")
-    planned = scheduler.plan(runs, store, asked.rerun)
+    planned = scheduler.plan(runs, store, ArtifactStore(asked.home / "artifacts"), asked.rerun)
     tell_damaged(store)
     workers, device = _workers(asked), scheduler.choose_device(asked.device)
 
@@ -66,7 +84,7 @@ def run(asked: argparse.Namespace) -> int:
     print(planned.told(workers), file=sys.stderr)
     if planned.todo:
         _write_plain(folder / "grid.json", grid.plain)  # a folder that takes no files is told before hours of work
-        scheduler.prepare(planned.todo, grid, asked.home, tell)
+        unready = scheduler.prepare(planned.todo, grid, asked.home, tell)
         log = _tracker(asked, grid.plain, store)
         try:
             with _progress(len(planned.todo)) as told:
@@ -76,7 +94,7 @@ def run(asked: argparse.Namespace) -> int:
                     log(outcome.record)
                     told(outcome.record)
 
-                scheduler.run(planned.todo, grid, asked.home, workers, device, finished, tell)
+                scheduler.run(planned.todo, grid, asked.home, workers, device, finished, tell, unready)
         except KeyboardInterrupt:
             write_results(grid.plain, store, folder)
             print("The finished runs are kept; the same command goes on with the rest.", file=sys.stderr)
@@ -182,7 +200,8 @@ def _told(record: dict[str, Any]) -> str:
 
 def _name(spec: RunSpec) -> str:
     features = "" if spec.training.features else ", features off"
-    arm = f"{spec.corpus.name} ({spec.corpus.split}) {spec.encoder.name} {spec.strategy.name}{features}"
+    text = f" on {spec.text.label}" if spec.text else ""
+    arm = f"{spec.corpus.name} ({spec.corpus.split}) {spec.encoder.name} {spec.strategy.name}{text}{features}"
     return f"{arm}, {spec.size:,} labels, replicate {spec.replicate}"
 
 

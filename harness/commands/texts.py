@@ -14,16 +14,14 @@ from pathlib import Path
 
 from harness import registry
 from harness.axes import TextOptions
+from harness.collection import faults_of
 from harness.contracts import LinkedSentence, TextNotes, TextReader
 from harness.datasets import checking
-from harness.datasets.sources import Request, data_folders, made_reader, place_of, read_source
+from harness.datasets.sources import Request, data_folders, made_reader, place_of, read_source, strictly
 from harness.datasets.texts import FEWEST
 from harness.errors import DataError, HarnessError
 from harness.readings import Token, pairs, paths, reading
 from harness.vocabulary import Words
-
-FAULTS_TOLD = 5
-"""Faults that an error shows with their places."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +46,7 @@ class Text:
         except Exception as error:  # a reader may be anybody's
             raise DataError(f"{self.told} can't be read: {type(error).__name__}: {error}") from error
         if self.strict and notes.faults:
-            first = "".join(f"\n  {fault}" for fault in notes.faults[:FAULTS_TOLD])
-            more = len(notes.faults) - FAULTS_TOLD
-            raise DataError(
-                f"{self.told}: strictly, expected nothing that can't be used, found {len(notes.faults):,}:{first}"
-                + (f"\n  and {more:,} more" if more > 0 else "")
-            )
+            raise strictly(self.told, "nothing", notes.faults, faults_of(notes))
 
 
 def text_of(request: Request, home: Path, name: str) -> Text:

@@ -178,7 +178,7 @@ def told_text(report: Report, places: int | None) -> str:
 
 
 def _left_out(report: Report, places: int | None) -> Iterator[str]:
-    """What is left out, by reason, with the first places of each."""
+    """What is left out, by reason, with the first places of each; of a fault of a text not all places are kept."""
     by_reason: defaultdict[str, list[str]] = defaultdict(list)
     for fault in report["faults"]:
         found = f": {fault['found']}" if fault["found"] else ""
@@ -186,10 +186,12 @@ def _left_out(report: Report, places: int | None) -> Iterator[str]:
     yield "Left out: nothing" if not report["left_out"] else "Left out:"
     for reason, count in sorted(report["left_out"].items(), key=lambda item: -item[1]):
         yield f"  {count:,}: {reason}"
-        first = by_reason[reason][:places]
+        kept = by_reason[reason]
+        first = kept[:places]
         yield from (f"    {place}" for place in first)
-        if more := len(by_reason[reason]) - len(first):
-            yield f"    and {more:,} more; --all shows them"
+        if kept and (more := count - len(first)):
+            shows = "--all shows them" if len(kept) == count else f"--all shows the first {len(kept):,}"
+            yield f"    and {more:,} more; {shows if len(first) < len(kept) else 'their places are not kept'}"
 
 
 def _words(quantiles: Mapping[str, int]) -> str:

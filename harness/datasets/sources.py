@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -185,16 +186,19 @@ def read_source(request: Request, home: Path) -> SourceCorpus:
     except Exception as error:  # a corpus plugin may be anybody's
         raise DataError(f"{told} can't be read: {type(error).__name__}: {error}") from error
     if request.strict and corpus.faults:
-        first = "".join(f"\n  {fault}" for fault in corpus.faults[:TOLD])
-        more = f"\n  and {len(corpus.faults) - TOLD:,} more" if len(corpus.faults) > TOLD else ""
-        raise DataError(
-            f"{told}: strictly, expected no example that can't be used, found {len(corpus.faults):,}:{first}{more}"
-        )
+        raise strictly(told, "no example", corpus.faults, len(corpus.faults))
     about = corpus.about or reader.about
     for mention in corpus.mentions:
         if fault := _fault(mention, about):
             raise DataError(f"{told}, mention {mention.identifier}: {fault}")
     return SourceCorpus(name, reader, corpus, about, content_digest(corpus), told)
+
+
+def strictly(told: str, expected: str, faults: Sequence[object], count: int) -> DataError:
+    """What is told where nothing may be left out for a fault, and something is: `count` faults, the first of them."""
+    first = "".join(f"\n  {fault}" for fault in faults[:TOLD])
+    more = f"\n  and {count - TOLD:,} more" if count > TOLD else ""
+    return DataError(f"{told}: strictly, expected {expected} that can't be used, found {count:,}:{first}{more}")
 
 
 def made_reader(kind: type[R], request: Request) -> R:
@@ -223,6 +227,16 @@ def place_of(kind: type[Reader], request: Request, home: Path) -> tuple[Path | N
 
 def _called(kind: type[Reader], request: Request) -> str:
     return f"{'corpus' if issubclass(kind, CorpusReader) else 'text'} '{request.reader}'"
+
+
+def typed(request: Request) -> str:
+    """The data as the commands of `data` take it: its name, or path and reader, and parameters that are not usual."""
+    words = [request.reader] if request.path is None else [request.path, "--reader", request.reader]
+    usual = asdict(registry.load("corpus", request.reader).Parameters())
+    for name, value in request.parameters:
+        if value != usual[name]:
+            words += ["--parameter", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(words)
 
 
 def files_read(kind: type[Reader], place: Path | None) -> list[Path]:

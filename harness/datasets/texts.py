@@ -21,7 +21,7 @@ from harness import collection, fields, provenance, registry, text_files, vocabu
 from harness.artifacts import ArtifactStore
 from harness.contracts import LinkedMention, LinkedSentence, Parse, TextNotes, TextReader
 from harness.datasets.parses import ParseSet
-from harness.datasets.sources import Request, file_digest, files_read, made_reader, place_of
+from harness.datasets.sources import TOLD, Request, file_digest, files_read, made_reader, place_of, strictly, typed
 from harness.errors import DataError, HarnessError
 from harness.specs import key_of
 from harness.vocabulary import canonical_name
@@ -29,9 +29,6 @@ from harness.vocabulary import canonical_name
 KIND = "texts"
 FEWEST = 2
 """Linked mentions of a sentence that is kept: it holds a pair."""
-
-TOLD = 5
-"""Faults that an error shows with their places."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def read_text(request: Request, home: Path, parses: str | None, told: Callable[[
     source = _source(request, store.folder(KIND, key), where)
     if parses is None:
         return source
-    return _with_parses(source, ParseSet(home, parses), request.path or request.reader, store, told)
+    return _with_parses(source, ParseSet(home, parses), request, store, told)
 
 
 def _keep(reader: TextReader, request: Request, place: Path | None, where: str, folder: Path) -> None:
@@ -126,7 +123,8 @@ def _keep(reader: TextReader, request: Request, place: Path | None, where: str, 
         "counts": counts,
         "left_out": dict(notes.left_out),
         "remarks": notes.remarks,
-        "faults": [str(fault) for fault in notes.faults],
+        "faults": [str(fault) for fault in notes.faults[:TOLD]],
+        "count of faults": collection.faults_of(notes),
     }
     (folder / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
@@ -189,10 +187,7 @@ def _names(seen: Mapping[str, int], further: Mapping[str, str]) -> dict[str, str
 def _source(request: Request, folder: Path, where: str) -> SourceText:
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     if request.strict and about["faults"]:
-        faults = about["faults"]
-        first = "".join(f"\n  {fault}" for fault in faults[:TOLD])
-        more = f"\n  and {len(faults) - TOLD:,} more" if len(faults) > TOLD else ""
-        raise DataError(f"{where}: strictly, expected nothing that can't be used, found {len(faults):,}:{first}{more}")
+        raise strictly(where, "nothing", about["faults"], about["count of faults"])
     return SourceText(
         request.reader, folder, about["digest"], about["parses"], about["counts"], about["left_out"],
         tuple(about["remarks"]),
@@ -200,7 +195,7 @@ def _source(request: Request, folder: Path, where: str) -> SourceText:
 
 
 def _with_parses(
-    source: SourceText, parse_set: ParseSet, asked: str, store: ArtifactStore, told: Callable[[str], None]
+    source: SourceText, parse_set: ParseSet, request: Request, store: ArtifactStore, told: Callable[[str], None]
 ) -> SourceText:
     """The text with the parses of a set in place of its own."""
     key = key_of(
@@ -209,7 +204,7 @@ def _with_parses(
 
     def write(folder: Path) -> None:
         told(f"Joining the parses of '{parse_set.name}' to {source.name} (once)")
-        written = _write(_parsed(source, parse_set, asked), folder)
+        written = _write(_parsed(source, parse_set, request), folder)
         (folder / "names.json").write_bytes((source.folder / "names.json").read_bytes())
         about = json.loads((source.folder / "about.json").read_text(encoding="utf-8"))
         about |= {"parses": written["parses"], "counts": {**about["counts"], "parsed": written["parsed"]}}
@@ -220,12 +215,13 @@ def _with_parses(
     return _source(Request(source.name), store.folder(KIND, key), source.name)
 
 
-def _parsed(source: SourceText, parse_set: ParseSet, asked: str) -> Iterator[LinkedSentence]:
+def _parsed(source: SourceText, parse_set: ParseSet, request: Request) -> Iterator[LinkedSentence]:
     parses = parse_set.parses(sentence.tokens for sentence in source.sentences())
     for sentence in source.sentences():
         if sentence.tokens not in parses:
             raise DataError(
-                f"{asked}: expected a parse of each of its {source.counts['sentences']:,} sentences in the parse set "
-                f"'{parse_set.name}', found none of sentence {sentence.identifier}. {parse_set.how(asked)}"
+                f"{request.path or request.reader}: expected a parse of each of its {source.counts['sentences']:,} "
+                f"sentences in the parse set '{parse_set.name}', found none of sentence {sentence.identifier}. "
+                f"{parse_set.how(typed(request))}"
             )
         yield LinkedSentence(sentence.identifier, sentence.tokens, sentence.mentions, parses[sentence.tokens])

@@ -38,7 +38,8 @@ def cells_table(grid: Grid, records: Records, metric: str | None = None) -> pd.D
     Of a cell that reads a text, `linked` and `often` are the shares, in percent, of the target's arguments that are
     linked to it, and to an entity that it mentions at least five times: the mean over its different samples. Of one
     that is pre-trained, `pretraining_epochs` and the held-out losses `held_out_before` the first update and
-    `held_out_after` the best epoch are means over its different pre-trainings. NaN where no record tells.
+    `held_out_after` the best epoch are means over its different pre-trainings. NaN where no record tells. `dev_mean`
+    is the mean of the dev scores of the same replicates by the same metric, in percent; NaN where `mean` is.
     """
     return pd.DataFrame(cell_rows(grid, records, metric), columns=list(COLUMNS))
 
@@ -128,7 +129,7 @@ def _markdown(grid: Grid, rows: Sequence[Row]) -> str:
             *corpus["remarks"],
             *dict.fromkeys(row["words"] for row in own if row["words"]),
             *dict.fromkeys(row["fallback"] for row in own if row["fallback"]),
-            *text_facts(own),
+            *text_facts(grid, corpus, own),
         ]
         parts += [
             f"## {corpus['label']}",
@@ -179,7 +180,7 @@ def _latex(grid: Grid, rows: Sequence[Row]) -> str:
             f"by the number of training labels, beside {counts['dev']:,} dev labels: mean ± sample standard deviation "
             f"over {_replicates(own)} replicates."
         )
-        notes = [corpus["notice"], legend(grid), *(f"{fact}." for fact in text_facts(own))]
+        notes = [corpus["notice"], legend(grid), *(f"{fact}." for fact in text_facts(grid, corpus, own))]
         notes = [note for note in notes if note] + [f"Refused: {pair}." for pair in refused]
         body = [" & ".join(line) + r" \\" for line in [[*names, *sizes], *lines]]
         parts += [

@@ -16,7 +16,7 @@ from harness.scoring import METRICS, full_name
 COLUMNS = (
     "cell", "corpus", "split", "encoder", "strategy", "text", "variant", "size", "replicates", "n",
     "metric", "mean", "sd", "ci_low", "ci_high",
-    "linked", "often", "pretraining_epochs", "held_out_before", "held_out_after",
+    "linked", "often", "pretraining_epochs", "held_out_before", "held_out_after", "dev_mean",
 )  # fmt: skip
 DECIMALS = 4
 """Of a percentage, in CSV, in JSON and where means are compared: rounding reaches the digits far beyond."""
@@ -30,8 +30,9 @@ def cell_rows(grid: Grid, records: Records, metric: str | None = None) -> list[R
     """A row a cell with `COLUMNS`, and beside them what facts and further tables are made of.
 
     `failed` is the number of its runs that failed, `words`, `fallback` and `notice` are told as they stand, `texts` and
-    `pretrainings` are what its records say of them, each once, and `components` where the variance of its scores comes
-    from, where its replicates are crossed. Raises HarnessError for a metric that is not one of `METRICS`.
+    `pretrainings` are what its records say of them, each once, `with_target` whether the target's own sentences count
+    as its text, and `components` where the variance of its scores comes from, where its replicates are crossed. Raises
+    HarnessError for a metric that is not one of `METRICS`.
     """
     if metric is not None and metric not in METRICS:
         raise HarnessError(unknown("metric", metric, METRICS))
@@ -65,11 +66,12 @@ def before_and_after(pretraining: Mapping[str, Any]) -> tuple[float, float]:
 def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, metric: str | None) -> Row:
     metric = metric or corpus["metric"]
     known = [records[key] for key in cell["keys"] if key in records]
-    scores = [100 * record["scores"]["test"][metric] for record in known if record["status"] == COMPLETE]
+    complete = [record["scores"] for record in known if record["status"] == COMPLETE]
+    scores = [100 * score["test"][metric] for score in complete]
     row = {name: cell[name] for name in ("cell", "encoder", "strategy", "text", "variant", "size")}
     row |= {"corpus": corpus["name"], "split": corpus["split"], "metric": full_metric(metric, corpus)}
     row |= {"replicates": len(cell["keys"]), "n": len(scores), "failed": sum(r["status"] == FAILED for r in known)}
-    row |= dict.fromkeys(("mean", "sd", "ci_low", "ci_high"), math.nan) | _of_text(cell, known)
+    row |= dict.fromkeys(("mean", "sd", "ci_low", "ci_high", "dev_mean"), math.nan) | _of_text(cell, known)
     coverage = next((record["coverage"] for record in known if record.get("coverage")), None)
     row["notice"] = corpus["notice"]
     fallback = next((record["fallback"] for record in known if record.get("fallback")), None)
@@ -81,6 +83,7 @@ def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, m
         crossed = cell["spec"].get("crossed") if cell["text"] else None
         summary = summarise(scores, crossed=crossed)
         row |= {"mean": summary.mean, "sd": summary.sd, "ci_low": summary.low, "ci_high": summary.high}
+        row["dev_mean"] = _mean(100 * score["dev"].get(metric, math.nan) for score in complete)
         row["components"] = components(scores, crossed) if crossed else None
     return row
 
@@ -90,16 +93,23 @@ def _of_text(cell: Mapping[str, Any], known: Sequence[Mapping[str, Any]]) -> Row
     texts = each_once(record["text"] for record in known if record.get("text"))
     pretrainings = each_once(record["pretraining"] for record in known if record.get("pretraining"))
     losses = [before_and_after(pretraining) for pretraining in pretrainings]
+    text = cell["spec"].get("text") or {}
     return {
         "texts": texts,
         "pretrainings": pretrainings,
-        "evaluation_text": bool((cell["spec"].get("text") or {}).get("evaluation_text")),
+        "with_target": bool(text) and (text["selection"].startswith("target") or _adds_target(cell["spec"])),
+        "evaluation_text": bool(text.get("evaluation_text")),
         "linked": _mean(100 * text["linked"] for text in texts),
         "often": _mean(100 * text["often"] for text in texts),
         "pretraining_epochs": _mean(len(pretraining["loss"]) for pretraining in pretrainings),
         "held_out_before": _mean(before for before, _ in losses),
         "held_out_after": _mean(after for _, after in losses),
     }
+
+
+def _adds_target(spec: Mapping[str, Any]) -> bool:
+    """Whether entity vectors are made from the target's own training sentences beside the text."""
+    return bool(spec["strategy"]["parameters"].get("skipgram_text") == "text + target")
 
 
 def _mean(values: Iterable[float]) -> float:
