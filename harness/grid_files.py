@@ -11,8 +11,8 @@ from harness.errors import GridError, unknown
 def grid_names() -> dict[str, str]:
     """The grids that come with the harness, each with its description."""
     folder = resources.files("benchmarks") / "grids"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    return {file.name.removesuffix(".toml"): _description(file.read_text(encoding="utf-8")) for file in files}
+    files = {file.name.removesuffix(".toml"): file for file in folder.iterdir() if file.name.endswith(".toml")}
+    return {name: _description(file.read_text(encoding="utf-8")) for name, file in sorted(files.items())}
 
 
 def read_grid(name: str) -> tuple[str, str]:

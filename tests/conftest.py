@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from harness import registry
+
+# A shell's background job ignores interrupts, and so would the processes that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples are judged by what they show, not by how long they take: the machine may be busy.
 settings.register_profile("harness", deadline=None, suppress_health_check=[HealthCheck.too_slow])
