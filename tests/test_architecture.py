@@ -173,6 +173,10 @@ def test_what_is_derived_reads_records_and_the_resolved_grid(room: str) -> None:
         ("harness.scheduler", ("harness.commands", "harness.tuning")),
         ("harness.runner", ("harness.scheduler", "harness.commands")),
         ("harness.training", ("harness.runner", "harness.testing")),
+        (
+            "harness.pretraining",
+            ("harness.stages", "harness.grid", "harness.commands", "strategies", "harness.testing"),
+        ),
         ("harness.stages", ("harness.runner", "harness.scheduler", "harness.commands")),
         ("harness.text_entry", ("harness.grid",)),
         ("harness.tracking", ("harness.commands",)),

@@ -212,7 +212,8 @@ READER = """
     ("then", "told"),
     [
         ("raise KeyError('page')", "text 'mine' can't be read: KeyError: 'page'"),
-        ("yield None", "text 'mine' can't be read: AttributeError: 'NoneType' object has no attribute 'mentions'"),
+        ("yield None", "text 'mine': expected sentences of its reader, found None"),
+        ("yield LinkedSentence('s', ('\\ud800', 'y'), (LinkedMention(0, 1, 'x'), LinkedMention(1, 2, 'y')))", "text 'mine', sentence s: expected text, found half a pair of surrogates, '\\ud800'"),
         ("yield LinkedSentence('s', ('\\ud800',), 2 * (LinkedMention(0, 1, 'x'),))", "text 'mine', sentence s: expected mentions one after another within 1 tokens, found [(0, 1), (0, 1)]"),
         ("yield LinkedSentence('s', ('x', 'y'), (LinkedMention(0, 1, 'x'), LinkedMention(1, 3, 'y')))", "text 'mine', sentence s: expected mentions one after another within 2 tokens, found [(0, 1), (1, 3)]"),
         ("yield LinkedSentence('s', ('x', 'y'), (LinkedMention(0, 0, 'x'), LinkedMention(1, 2, 'y')))", "text 'mine', sentence s: expected mentions one after another within 2 tokens, found [(0, 0), (1, 2)]"),
@@ -238,7 +239,10 @@ def test_other_parameters_of_the_reader_give_another_text(make_plugin: MakePlugi
 def test_a_corpus_without_text_is_no_text(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read_text(Request("kbp37"), tmp_path, None, lambda line: None)
-    assert str(error.value) == ("'kbp37' is a corpus without text with linked mentions; expected a reader of text")
+    assert str(error.value) == (
+        "'kbp37' reads a labelled corpus alone; expected unlabelled text with linked mentions. Which data is text: "
+        "python -m harness data list"
+    )
 
 
 # Parses

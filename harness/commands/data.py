@@ -34,6 +34,7 @@ from harness.datasets.sources import (
     recognise,
     whereabouts,
 )
+from harness.datasets.texts import text_of
 from harness.errors import DataError, HarnessError
 from harness.parameters import coerce
 from harness.readings import paths, reading
@@ -82,7 +83,7 @@ def check(asked: argparse.Namespace) -> int:
     """
     request = request_of(asked)
     if means_text(asked, request):
-        text = texts.text_of(request, asked.home, name_of(request))
+        text = text_of(request, asked.home, name_of(request))
         return texts.check(text, asked.all, asked.format == "json", FAULTS)
     source = source_of(request, asked.home)
     report = checking.check(source)
@@ -100,7 +101,7 @@ def show(asked: argparse.Namespace) -> int:
     if means_text(asked, request):
         if asked.part:
             raise DataError(f"--part {asked.part}: expected with a corpus alone, for a text has no parts")
-        return texts.show(texts.text_of(request, asked.home, name_of(request)), asked.n)
+        return texts.show(text_of(request, asked.home, name_of(request)), asked.n)
     source = source_of(request, asked.home)
     mentions = [m for m in source.corpus.mentions if asked.part in (None, m.part)]
     if not mentions:
@@ -143,7 +144,7 @@ def convert(asked: argparse.Namespace) -> int:
     what = _written(request.reader, asked.to)
     writer = registry.load("corpus", asked.to)()
     if what == "text":
-        text = texts.text_of(request, asked.home, name_of(request))
+        text = text_of(request, asked.home, name_of(request))
         with _new_folder(asked, text.name, what) as (folder, unfinished):
             count = texts.convert(text, writer, unfinished)
         print(f"{count:,} sentences of {text.name} are in {folder}, and were read back the same")
@@ -215,7 +216,7 @@ def _loaded(name: str) -> type[Reader] | None:
 def train_vectors(asked: argparse.Namespace) -> int:
     """Train word vectors on all sentences of a text."""
     request = request_of(asked)
-    return texts.train_vectors(asked, texts.text_of(request, asked.home, name_of(request)))
+    return texts.train_vectors(asked, text_of(request, asked.home, name_of(request)))
 
 
 def _compare(source: SourceCorpus, written: SourceCorpus) -> None:

@@ -9,56 +9,16 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from harness import registry
 from harness.axes import TextOptions
-from harness.collection import faults_of
 from harness.contracts import LinkedSentence, TextNotes, TextReader
 from harness.datasets import checking
-from harness.datasets.sources import Request, data_folders, made_reader, place_of, read_source, strictly
-from harness.datasets.texts import FEWEST
-from harness.errors import DataError, HarnessError
+from harness.datasets.sources import Request, data_folders, read_source
+from harness.datasets.texts import FEWEST, Text
+from harness.errors import DataError
 from harness.readings import Token, pairs, paths, reading
 from harness.vocabulary import Words
-
-
-@dataclass(frozen=True)
-class Text:
-    """A text that is asked for: what tables call it, its reader, its place, and what messages call it."""
-
-    name: str
-    reader: TextReader
-    place: Path | None
-    told: str
-    strict: bool
-
-    def sentences(self, notes: TextNotes) -> Iterator[LinkedSentence]:
-        """Its sentences, one after another, whatever the number of their mentions.
-
-        Raises DataError where it can't be read, or, strictly, where something of it can't be used.
-        """
-        try:
-            yield from self.reader.text(self.place, notes)
-        except (HarnessError, OSError):
-            raise
-        except Exception as error:  # a reader may be anybody's
-            raise DataError(f"{self.told} can't be read: {type(error).__name__}: {error}") from error
-        if self.strict and notes.faults:
-            raise strictly(self.told, "nothing", notes.faults, faults_of(notes))
-
-
-def text_of(request: Request, home: Path, name: str) -> Text:
-    """The text that is asked for. Raises DataError where it is not here, or the reader reads none."""
-    kind: type[TextReader] = registry.load("corpus", request.reader)
-    if not issubclass(kind, TextReader):
-        raise DataError(
-            f"'{request.reader}' reads a labelled corpus alone; expected unlabelled text with linked mentions. Which "
-            "data is text: python -m harness data list"
-        )
-    place, told = place_of(kind, request, home)
-    return Text(name, made_reader(kind, request), place, told, request.strict)
 
 
 def check(text: Text, every: bool, as_json: bool, places: int) -> int:

@@ -13,7 +13,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,52 @@ from harness.vocabulary import canonical_name
 KIND = "texts"
 FEWEST = 2
 """Linked mentions of a sentence that is kept: it holds a pair."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that is asked for: what tables call it, its reader, its place, and what messages call it.
+
+    `strict` turns what can't be used of it into an error.
+    """
+
+    name: str
+    reader: TextReader
+    place: Path | None
+    told: str
+    strict: bool
+
+    def sentences(self, notes: TextNotes) -> Iterator[LinkedSentence]:
+        """Its sentences, one after another, whatever the number of their mentions.
+
+        Raises DataError where it can't be read, where the reader breaks its contract, or, strictly, where something of
+        it can't be used.
+        """
+        try:
+            for sentence in self.reader.text(self.place, notes):
+                if not isinstance(sentence, LinkedSentence):
+                    raise DataError(f"{self.told}: expected sentences of its reader, found {sentence!r}")
+                if fault := _fault(sentence):
+                    raise DataError(f"{self.told}, sentence {sentence.identifier}: {fault}")
+                yield sentence
+        except (HarnessError, OSError):
+            raise
+        except Exception as error:  # a reader may be anybody's
+            raise DataError(f"{self.told} can't be read: {type(error).__name__}: {error}") from error
+        if self.strict and notes.faults:
+            raise strictly(self.told, "nothing", notes.faults, collection.faults_of(notes))
+
+
+def text_of(request: Request, home: Path, name: str) -> Text:
+    """The text that is asked for. Raises DataError where it is not here, or the reader reads none."""
+    kind: type[TextReader] = registry.load("corpus", request.reader)
+    if not issubclass(kind, TextReader):
+        raise DataError(
+            f"'{request.reader}' reads a labelled corpus alone; expected unlabelled text with linked mentions. Which "
+            "data is text: python -m harness data list"
+        )
+    place, told = place_of(kind, request, home)
+    return Text(name, made_reader(kind, request), place, told, request.strict)
 
 
 @dataclass(frozen=True)
@@ -65,57 +111,46 @@ def read_text(request: Request, home: Path, parses: str | None, told: Callable[[
     Raises DataError where it is not here, can't be read or has no sentence with two linked mentions, where a sentence
     lacks a parse, or, strictly, where something of it can't be used.
     """
-    kind: type[TextReader] = registry.load("corpus", request.reader)
-    if not issubclass(kind, TextReader):
-        raise DataError(f"'{request.reader}' is a corpus without text with linked mentions; expected a reader of text")
-    reader = made_reader(kind, request)
-    place, where = place_of(kind, request, home)
-    files = [(file.name, file_digest(file, home)) for file in files_read(kind, place)]
+    text = replace(text_of(request, home, request.reader), strict=False)  # what is kept serves either way
+    files = [(file.name, file_digest(file, home)) for file in files_read(type(text.reader), text.place)]
     rooms = (Path(str(room.__file__)) for room in (collection, fields, text_files, vocabulary))
     code = provenance.code_digest(Path(__file__), *rooms), provenance.plugin_digest("corpus", request.reader)
     key = key_of({"files": files, "code": code, "parameters": dict(request.parameters)})
     store = ArtifactStore(home / "artifacts")
     if not store.has(KIND, key):
-        told(f"Reading {where} (once)")
-        store.write_folder(KIND, key, lambda folder: _keep(reader, request, place, where, folder))
-    source = _source(request, store.folder(KIND, key), where)
+        told(f"Reading {text.told} (once)")
+        store.write_folder(KIND, key, lambda folder: _keep(text, folder))
+    source = _source(request, store.folder(KIND, key), text.told)
     if parses is None:
         return source
     return _with_parses(source, ParseSet(home, parses), request, store, told)
 
 
-def _keep(reader: TextReader, request: Request, place: Path | None, where: str, folder: Path) -> None:
+def _keep(text: Text, folder: Path) -> None:
     """Read the text and write what is kept of it."""
     notes = TextNotes()
     seen: Counter[str] = Counter()
 
     def sentences() -> Iterator[LinkedSentence]:
-        for sentence in reader.text(place, notes):
+        for sentence in text.sentences(notes):
             if len(sentence.mentions) < FEWEST:
                 notes.left_out[f"a sentence with fewer than {FEWEST} linked mentions"] += 1
                 continue
-            if fault := _fault(sentence):
-                raise DataError(f"{where}, sentence {sentence.identifier}: {fault}")
             seen.update(mention.entity for mention in sentence.mentions)
             yield sentence
 
-    try:
-        written = _write(sentences(), folder)
-    except (HarnessError, OSError):
-        raise
-    except Exception as error:  # a reader may be anybody's
-        raise DataError(f"{where} can't be read: {type(error).__name__}: {error}") from error
+    written = _write(sentences(), folder)
     if not written["sentences"]:
         reasons = "; ".join(f"{count:,} left out: {reason}" for reason, count in sorted(notes.left_out.items()))
         first = f". The first: {notes.faults[0]}" if notes.faults else ""
         raise DataError(
-            f"{where}: expected sentences with at least {FEWEST} linked mentions, found none"
+            f"{text.told}: expected sentences with at least {FEWEST} linked mentions, found none"
             + (f" ({reasons})" if reasons else "") + first
         )  # fmt: skip
     names = _names(seen, notes.names)
-    text = json.dumps(names, ensure_ascii=False)
-    (folder / "names.json").write_text(text, encoding="utf-8")
-    digest = hashlib.sha256((written.pop("digest") + text).encode()).hexdigest()[:16]
+    table = json.dumps(names, ensure_ascii=False)
+    (folder / "names.json").write_text(table, encoding="utf-8")
+    digest = hashlib.sha256((written.pop("digest") + table).encode()).hexdigest()[:16]
     counts = {**written, "mentions": seen.total(), "entities": len(seen)}
     about = {
         "digest": digest,
@@ -139,6 +174,10 @@ def _fault(sentence: LinkedSentence) -> str:
     if parse is not None and not len(parse.tags) == len(parse.heads) == len(parse.labels) == size:
         found = f"{len(parse.tags)} tags, {len(parse.heads)} heads and {len(parse.labels)} labels"
         return f"expected a parse of {size} tokens, found {found}"
+    try:
+        "".join((*sentence.tokens, *(mention.entity for mention in sentence.mentions))).encode()
+    except UnicodeEncodeError as error:
+        return f"expected text, found half a pair of surrogates, {error.object[error.start]!r}"
     return ""
 
 
