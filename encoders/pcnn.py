@@ -95,7 +95,7 @@ class PositionCNN(SequenceEncoder):
         """
         assert reading.positions is not None, "expected a reading with positions, which this encoder asks for"
         taps = torch.arange(self._window, device=inside.device)
-        far = min(self._clip, int(reading.positions.abs().max()))
+        far = min(self._clip, inside.shape[1] - 1)  # no token stands further from a mention than a reading is long
         near = self.position_vectors[:, self._clip - far : self._clip + far + 1]
         beyond = near.shape[1]  # a row of zeros, for what is no token
         parts = (functional.pad(near, (0, 0, 0, 1)) @ self.position_filters).view(-1, self.hidden)

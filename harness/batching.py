@@ -46,18 +46,27 @@ class Inputs:
         if _has_paths(prepared):
             self._second = tensors["tokens_2"].to(device), tensors["tokens_2.start"].to(device)
         self.vectors = torch.cat([tensors["words"], entity_vectors]).to(device)
+        self.words = len(tensors["words"])
         self._positions = positions
         self._device = device
 
     def batch(self, mentions: Indices) -> Batch:
         """The two readings of each mention, all padded to the longest."""
-        chosen = torch.from_numpy(mentions).to(self._device)
-        return Batch(len(mentions), self._paths(chosen, *self._second) if self._second else self._between(chosen))
+        return Batch(len(mentions), self.readings(torch.from_numpy(mentions).to(self._device)))
 
-    def _between(self, chosen: Tensor) -> tuple[Reading, Reading]:
+    def readings(self, chosen: Tensor, longest: int | None = None) -> tuple[Reading, Reading]:
+        """The two readings of the chosen mentions, (B,), on the device.
+
+        Told how many tokens the `longest` reading has, the host does not wait for the device.
+        """
+        if self._second:
+            return self._paths(chosen, *self._second, longest)
+        return self._between(chosen, longest)
+
+    def _between(self, chosen: Tensor, longest: int | None) -> tuple[Reading, Reading]:
         """Mention 1, words between, mention 2; and the same reversed, where each token keeps its positions."""
         start, lengths = _bounds(self._start, chosen)
-        place = self._places(lengths)
+        place = self._places(lengths, longest)
         inside, last = place < lengths[:, None], lengths[:, None] - 1
         forward = self._reading(self._tokens, inside, start + place, lengths)
         backward = self._reading(self._tokens, inside, start + last - place, lengths)
@@ -68,18 +77,18 @@ class Inputs:
         backward_positions = torch.stack([-after_second, -after_first], 2).masked_fill(~inside[..., None], 0)
         return replace(forward, positions=forward_positions), replace(backward, positions=backward_positions)
 
-    def _paths(self, chosen: Tensor, tokens_2: Tensor, start_2: Tensor) -> tuple[Reading, Reading]:
+    def _paths(self, chosen: Tensor, tokens_2: Tensor, start_2: Tensor, longest: int | None) -> tuple[Reading, Reading]:
         """The path of either mention, from its node up to the lowest common ancestor."""
         start_1, lengths_1 = _bounds(self._start, chosen)
         start_2, lengths_2 = _bounds(start_2, chosen)
-        place = self._places(torch.maximum(lengths_1, lengths_2))
+        place = self._places(torch.maximum(lengths_1, lengths_2), longest)
         first = self._reading(self._tokens, place < lengths_1[:, None], start_1 + place, lengths_1)
         second = self._reading(tokens_2, place < lengths_2[:, None], start_2 + place, lengths_2)
         return first, second
 
-    def _places(self, lengths: Tensor) -> Tensor:
+    def _places(self, lengths: Tensor, longest: int | None) -> Tensor:
         """0 up to the greatest length, (1, T)."""
-        return torch.arange(int(lengths.max()), device=self._device)[None]
+        return torch.arange(int(lengths.max()) if longest is None else longest, device=self._device)[None]
 
     def _reading(self, tokens: Tensor, inside: Tensor, rows: Tensor, lengths: Tensor) -> Reading:
         """The tokens at `rows` where there is one, (B, T)."""
@@ -95,6 +104,40 @@ def _bounds(start: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
 
 def _has_paths(prepared: Artifact) -> bool:
     return "tokens_2" in prepared.tensors
+
+
+class StackedInputs:
+    """The inputs of K runs on one prepared corpus, each with entity vectors of its own, in one table of input vectors.
+
+    `vectors` are (V + K E, D): the words, which the runs have in common, then the entities of each run.
+    """
+
+    def __init__(self, runs: Sequence[Inputs]) -> None:
+        first = runs[0]
+        self.vectors = torch.cat([first.vectors, *(run.vectors[run.words :] for run in runs[1:])])
+        self._of = first
+        self._entities = len(first.vectors) - first.words
+
+    def readings(self, chosen: Tensor, longest: int) -> tuple[tuple[Tensor, ...], ...]:
+        """The two readings of K batches, whose mentions are `chosen`, (K, B), padded to `longest` tokens.
+
+        Each is what a Reading has beside the vectors: tokens (K, B, T), lengths (K, B) and, where the encoder asks for
+        them, positions (K, B, T, 2).
+        """
+        shift = (torch.arange(len(chosen), device=chosen.device) * self._entities)[:, None, None]
+        stacked = []
+        for reading in self._of.readings(chosen.flatten(), longest):
+            tokens = reading.tokens.view(*chosen.shape, longest)
+            own = torch.where(tokens < self._of.words, tokens, tokens + shift)
+            parts = [own, reading.lengths.view(chosen.shape)]
+            if reading.positions is not None:
+                parts.append(reading.positions.view(*tokens.shape, 2))
+            stacked.append(tuple(parts))
+        return tuple(stacked)
+
+    def reading(self, tokens: Tensor, lengths: Tensor, positions: Tensor | None = None) -> Reading:
+        """The reading of one batch from its parts."""
+        return Reading(tokens, lengths, self.vectors, positions)
 
 
 @dataclass(frozen=True)
@@ -147,6 +190,39 @@ class Features:
         value, owner = np.concatenate(values), np.concatenate(owners)
         order = np.argsort(owner, kind="stable")
         return value[order], owner[order]
+
+
+class StackedFeatures:
+    """The handcrafted features of K runs on one prepared corpus, whose tables stand one after another in one.
+
+    `bounds`, (K + 1,), are where the table of each run starts, and the end.
+    """
+
+    def __init__(self, runs: Sequence[Features], device: torch.device) -> None:
+        self.bounds = np.cumsum([0, *(run.size for run in runs)])
+        self._of = runs[0]
+        shifted = (np.where(run._row < 0, -1, run._row + start) for run, start in zip(runs, self.bounds, strict=False))
+        self._row = np.stack([rows.astype(np.int32) for rows in shifted])
+        self._device = device
+
+    def batch(self, mentions: Indices) -> FeatureBatch:
+        """The rows of the features of K batches, whose mentions are (K, B), as of one batch of K B mentions."""
+        values, owner = self._of._gather(mentions.ravel())
+        rows = self._row[owner // mentions.shape[1], values]
+        rows, owner = rows[rows >= 0], owner[rows >= 0]
+        seen = np.zeros(self.bounds[-1], bool)  # so many rows are found faster by marking them than by sorting
+        seen[rows] = True
+        touched = np.flatnonzero(seen)
+        place = np.empty(len(seen), np.int64)
+        place[touched] = np.arange(len(touched))
+        offsets = np.searchsorted(owner, np.arange(mentions.size))
+        return FeatureBatch(*(to_device(array, self._device) for array in (touched, place[rows], offsets)))
+
+
+def to_device(array: Indices, device: torch.device) -> Tensor:
+    """The array as a tensor on the device; the host does not wait for what the device is at."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def training_batches(lengths: Indices, size: int, generator: np.random.Generator) -> Iterator[Indices]:

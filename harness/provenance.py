@@ -20,7 +20,7 @@ from harness.specs import RunSpec
 
 NUMERIC_ROOMS = (
     "batching", "chunks", "contracts/corpora", "contracts/learning", "directions", "features", "pretraining",
-    "readings", "runner", "scoring", "seeding", "specs", "stages", "syntax", "training", "vocabulary",
+    "readings", "runner", "scoring", "seeding", "specs", "stacking", "stages", "syntax", "training", "vocabulary",
     "datasets/linking", "datasets/prepared", "datasets/selections", "datasets/splits", "datasets/unlabelled",
 )  # fmt: skip
 """The modules of the harness on which scores depend; a change in another one makes no record stale."""
@@ -32,16 +32,19 @@ PACKAGES = tuple(kind.package for kind in registry.KINDS.values())
 """Where the plugins are that come with the harness."""
 
 
-def environment(spec: RunSpec, device: str, commit: str) -> dict[str, Any]:
-    """Device, versions, commit and source digests, as they stand in the record of a run."""
+def environment(spec: RunSpec, device: str, commit: str, stacked: int = 1) -> dict[str, Any]:
+    """Device, versions, commit and source digests, as they stand in the record of a run; of one that was trained
+    together with others, also how many were `stacked`.
+    """
     import numpy as np
     import torch
 
     name = platform.processor() or platform.machine()
-    if device.startswith("cuda"):
+    if device.startswith("cuda") and torch.cuda.is_available():
         name = torch.cuda.get_device_name(device)
     return {
         "device": device,
+        **({"stacked": stacked} if stacked > 1 else {}),
         "processor": name,
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -6,12 +6,11 @@ within it: a failure is a record too.
 
 from __future__ import annotations
 
-import os
 import time
-import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,12 @@ from harness.datasets.prepared import inputs_key, mentions_key
 from harness.datasets.splits import TIES, Split, split, subset
 from harness.datasets.unlabelled import links_key, sentences_key
 from harness.directions import Outputs, outputs
-from harness.errors import HarnessError
-from harness.records import RECORD_FORMAT
+from harness.errors import DivergedError, HarnessError, as_record
+from harness.records import COMPLETE, FAILED, RECORD_FORMAT
 from harness.seeding import numpy_stream, torch_stream
 from harness.specs import CorpusSpec, RunSpec
-from harness.training import Examples, FineTuning, Model
+from harness.stacking import Stack
+from harness.training import Curve, Examples, FineTuning, Model
 
 
 @dataclass(frozen=True)
@@ -52,36 +52,28 @@ class LabelledSplit:
     outputs: Outputs
 
 
-def execute(spec: RunSpec, home: Path, device: str, headline: str, negative: str | None, commit: str) -> Outcome:
+def execute(
+    spec: RunSpec, store: ArtifactStore, device: str, headline: str, negative: str | None, commit: str
+) -> Outcome:
     """Run `spec`; `headline` names the metric that chooses on dev, `negative` the corpus's negative class."""
     started = time.perf_counter()
-    record: dict[str, Any] = {
-        "format": RECORD_FORMAT,
-        "key": spec.key,
-        "cell": spec.cell,
-        "spec": spec.as_dict(),
-        "status": "complete",
-        "error": None,
-        "environment": provenance.environment(spec, device, commit),
-    }
-    gold = predicted = None
     try:
-        store = ArtifactStore(home / "artifacts")
-        found, gold, predicted = _train_and_score(spec, store, device, headline, negative, started)
-        record |= found
+        device = choose_device(device)
+        environment = provenance.environment(spec, device, commit)
+        run = _set_up(spec, store, torch.device(device), headline, negative)
+        ready = time.perf_counter()
+        curve = run.tuning.run(run.train, run.batches, run.dev, run.dev_score)
+        trained = time.perf_counter()
+        predicted = run.tuning.predict(run.dev), run.tuning.predict(run.test)
+        return run.outcome(curve, predicted, (trained - ready, time.perf_counter() - trained), environment)
     except Exception as error:
-        told = str(error) or type(error).__name__
-        trace = None if isinstance(error, HarnessError) else traceback.format_exc()
-        record |= {"status": "failed", "error": {"type": type(error).__name__, "message": told, "traceback": trace}}
-        record["seconds"] = {"total": time.perf_counter() - started}
-    record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-    return Outcome(record, gold, predicted)
+        environment = provenance.environment(spec, device, commit)
+        return _failed(spec, error, environment, time.perf_counter() - started)
 
 
-def _train_and_score(
-    spec: RunSpec, store: ArtifactStore, device_name: str, headline: str, negative: str | None, started: float
-) -> tuple[dict[str, Any], Indices, Indices]:
-    device = torch.device(device_name)
+def _set_up(spec: RunSpec, store: ArtifactStore, device: torch.device, headline: str, negative: str | None) -> _Run:
+    """Read what a run needs, and make what it stands on where it has not been made."""
+    started = time.perf_counter()
     mentions, prepared = _prepared(spec, store)
     labelled = label_split(spec.corpus, mentions, negative)
     told_apart = labelled.outputs
@@ -90,9 +82,6 @@ def _train_and_score(
 
     def examples(indices: Indices) -> Examples:
         return Examples(indices, told_apart.gold[indices], reading_lengths(prepared, indices))
-
-    def scores(gold: Indices, predicted: Indices) -> dict[str, float]:
-        return scoring.score(told_apart.scored[gold], told_apart.scored[predicted], labelled.classes, labelled.negative)
 
     train, dev, test = examples(chosen), examples(dev_indices), examples(labelled.split.test)
     replicate = spec.stream("initialisation")
@@ -110,40 +99,154 @@ def _train_and_score(
     features = Features(mentions, groups, chosen, device)
     classifier_stream = torch_stream("initialisation", replicate, "classifier")
     model = Model(encoder, features.size, len(told_apart.scored), classifier_stream).to(device)
-    fine_tuning = FineTuning(model, inputs, features, spec.training, told_apart.mask(device))
+    tuning = FineTuning(model, inputs, features, spec.training, told_apart.mask(device))
     if spec.training.standardise:
-        fine_tuning.standardise(labelled.split.train, reading_lengths(prepared, labelled.split.train))
+        tuning.standardise(labelled.split.train, reading_lengths(prepared, labelled.split.train))
     batches = training_batches(train.lengths, spec.training.batch_size, numpy_stream("order", spec.stream("order")))
-    ready = time.perf_counter()
-
-    curve = fine_tuning.run(train, batches, dev, lambda predicted: scores(dev.labels, predicted)[headline])
-    trained = time.perf_counter()
-    dev_predicted, test_predicted = fine_tuning.predict(dev), fine_tuning.predict(test)
-    done = time.perf_counter()
-    found = {
-        "scores": {"dev": scores(dev.labels, dev_predicted), "test": scores(test.labels, test_predicted)},
-        "curve": {"update": curve.update, "loss": curve.loss, "dev": curve.dev},
-        "best_update": curve.update[curve.best],
-        "counts": {
-            "train": len(train.mentions),
-            "dev": len(dev.mentions),
-            "test": len(test.mentions),
-            "classes": len(labelled.classes),
-            "updates": curve.update[-1],
-            "features": features.size,
-        },
+    told = {
         "coverage": dict(prepared.meta["coverage"]) if prepared else None,
         "fallback": _fallback(prepared, labelled.split),
         "text": _text(spec, store),
         "pretraining": dict(pretrained.meta["told"]) if pretrained else None,
-        "seconds": {
-            "start_up": ready - started,
-            "training": trained - ready,
-            "scoring": done - trained,
-            "total": done - started,
-        },
     }
-    return found, told_apart.scored[test.labels], told_apart.scored[test_predicted]
+    seconds = time.perf_counter() - started
+    return _Run(spec, tuning, batches, train, dev, test, labelled, headline, told, seconds)
+
+
+@dataclass
+class _Run:
+    """A run that has been set up: its model, and the mentions that it learns from and is scored on.
+
+    `told` is what its record tells of what it stands on, `start_up` the seconds that this took.
+    """
+
+    spec: RunSpec
+    tuning: FineTuning
+    batches: Iterator[Indices]
+    train: Examples
+    dev: Examples
+    test: Examples
+    labelled: LabelledSplit
+    headline: str
+    told: dict[str, Any]
+    start_up: float
+
+    def dev_score(self, predicted: Indices) -> float:
+        """What chooses among the dev points."""
+        return self._scores(self.dev, predicted)[self.headline]
+
+    def _scores(self, examples: Examples, predicted: Indices) -> dict[str, float]:
+        scored, labelled = self.labelled.outputs.scored, self.labelled
+        return scoring.score(scored[examples.labels], scored[predicted], labelled.classes, labelled.negative)
+
+    def outcome(
+        self,
+        curve: Curve,
+        predicted: tuple[Indices, Indices],
+        seconds: tuple[float, float],
+        environment: dict[str, Any],
+    ) -> Outcome:
+        """What the run comes to, from what it predicts of dev and test and the seconds of training and scoring."""
+        dev, test = predicted
+        training, scoring = seconds
+        found = {
+            "scores": {"dev": self._scores(self.dev, dev), "test": self._scores(self.test, test)},
+            "curve": {"update": curve.update, "loss": curve.loss, "dev": curve.dev},
+            "best_update": curve.update[curve.best],
+            "counts": {
+                "train": len(self.train.mentions),
+                "dev": len(self.dev.mentions),
+                "test": len(self.test.mentions),
+                "classes": len(self.labelled.classes),
+                "updates": curve.update[-1],
+                "features": self.tuning.features.size,
+            },
+            **self.told,
+            "seconds": {
+                "start_up": self.start_up,
+                "training": training,
+                "scoring": scoring,
+                "total": self.start_up + training + scoring,
+            },
+        }
+        scored = self.labelled.outputs.scored
+        record = _record(self.spec, COMPLETE, None, environment, found)
+        return Outcome(record, scored[self.test.labels], scored[test])
+
+
+def _failed(spec: RunSpec, error: Exception, environment: dict[str, Any], seconds: float) -> Outcome:
+    found = {"seconds": {"total": seconds}}
+    return Outcome(_record(spec, FAILED, as_record(error), environment, found), None, None)
+
+
+def _record(
+    spec: RunSpec, status: str, error: dict[str, str | None] | None, environment: dict[str, Any], found: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "format": RECORD_FORMAT,
+        "key": spec.key,
+        "cell": spec.cell,
+        "spec": spec.as_dict(),
+        "status": status,
+        "error": error,
+        "environment": environment,
+        **found,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def execute_stack(
+    specs: Sequence[RunSpec], store: ArtifactStore, device: str, headline: str, negative: str | None, commit: str
+) -> list[Outcome]:
+    """Run specs of one `stack_key` together, as `execute` would run each; their outcomes, in the order of the specs.
+
+    What can't be set up is run alone, to tell what is wrong with it; and so are all where the stack as such fails: vmap
+    does not take an operation of the encoder, or the device's memory does not suffice for all at once.
+    """
+    together: dict[str, Outcome] = {}
+    if len(specs) > 1:
+        with suppress(Exception):
+            together = _execute_together(specs, store, choose_device(device), headline, negative, commit)
+    return [together.get(spec.key) or execute(spec, store, device, headline, negative, commit) for spec in specs]
+
+
+def _execute_together(
+    specs: Sequence[RunSpec], store: ArtifactStore, device: str, headline: str, negative: str | None, commit: str
+) -> dict[str, Outcome]:
+    """The outcomes, by key, of those runs that could be set up; none where that is a single one."""
+    runs: list[_Run] = []
+    for spec in specs:
+        with suppress(Exception):
+            runs.append(_set_up(spec, store, torch.device(device), headline, negative))
+    count = len(runs)
+    if count < 2:
+        return {}
+    environments = [provenance.environment(run.spec, device, commit, count) for run in runs]
+    ready = time.perf_counter()
+    stack = Stack([run.tuning for run in runs])
+    train, dev, test = [run.train for run in runs], [run.dev for run in runs], [run.test for run in runs]
+    curves = stack.run(train, [run.batches for run in runs], dev, [run.dev_score for run in runs])
+    trained = time.perf_counter()
+    predicted = zip(stack.predict(dev), stack.predict(test), strict=True)
+    seconds = (trained - ready) / count, (time.perf_counter() - trained) / count
+    return {
+        run.spec.key: _failed(run.spec, curve, environment, run.start_up + sum(seconds))
+        if isinstance(curve, DivergedError)
+        else run.outcome(curve, found, seconds, environment)
+        for run, curve, found, environment in zip(runs, curves, predicted, environments, strict=True)
+    }
+
+
+def choose_device(wanted: str) -> str:
+    """The device that is used where `wanted` is asked for: with `auto`, CUDA where there is one.
+
+    Raises HarnessError where CUDA is asked for and not there.
+    """
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise HarnessError("--device cuda: expected a CUDA device, found none; use --device cpu or auto")
+    torch.backends.cudnn.allow_tf32 = False  # cuDNN would round the products of a run alone more than those of a stack
+    return wanted if wanted != "auto" else "cuda" if there else "cpu"
 
 
 def _prepared(spec: RunSpec, store: ArtifactStore) -> tuple[Artifact, Artifact | None]:
@@ -153,11 +256,6 @@ def _prepared(spec: RunSpec, store: ArtifactStore) -> tuple[Artifact, Artifact |
     if mentions is None or (spec.vectors and inputs is None):
         raise HarnessError(f"the prepared data of '{spec.corpus.name}' is gone from {store.root}; run the grid again")
     return mentions, inputs
-
-
-def make_stage(kind: str, spec: RunSpec, home: Path, device: str) -> str:
-    """Make what several runs stand on, an artifact of one of the kinds of `stages`; what there is to tell of it."""
-    return stages.make_stage(kind, spec, ArtifactStore(home / "artifacts"), torch.device(device))
 
 
 def _text(spec: RunSpec, store: ArtifactStore) -> dict[str, Any] | None:
@@ -199,21 +297,3 @@ def label_split(corpus: CorpusSpec, mentions: Artifact, negative: str | None) ->
         labels, mentions.tensors["head"].numpy(), len(classes), classes.index(kept) if kept is not None else None
     )
     return LabelledSplit(parted, classes, kept, told_apart)
-
-
-def start_worker() -> None:
-    """Prepare a worker process: one thread, no answer to Ctrl-C, gone when its parent is gone."""
-    import multiprocessing
-    import signal
-    import threading
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-
-    def leave_with_parent() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=leave_with_parent, daemon=True).start()

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from harness.parameters import PAPER, parameter
@@ -166,12 +167,12 @@ class RunSpec:
             crossed=plain.get("crossed"),
         )
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of the whole spec: the name of the run."""
         return key_of(self.as_dict())
 
-    @property
+    @cached_property
     def cell(self) -> str:
         """Hash of the spec without its replicate: the name of the cell."""
         return cell_of(self.as_dict())

@@ -58,9 +58,12 @@ class Model(nn.Module):
         if self.encoder.size:
             hidden = (self.encoder.represent(batch) - self.shift) * self.scale
             scores = functional.linear(hidden, self.weight, self.bias)
-        if len(rows):
-            scores = scores + functional.embedding_bag(features.rows, rows, features.offsets, mode="sum")
-        return scores
+        return scores + feature_scores(features, rows) if len(rows) else scores
+
+
+def feature_scores(features: FeatureBatch, rows: Tensor) -> Tensor:
+    """What the features add to the scores, (B, C); `rows` are the touched rows of the table, at least one."""
+    return functional.embedding_bag(features.rows, rows, features.offsets, mode="sum")
 
 
 class SparseAdagrad:
@@ -98,6 +101,52 @@ class Curve:
         return int(np.argmax(self.dev))
 
 
+class Course:
+    """The fine-tuning of one run as it goes: how many updates, at which of them dev is scored, what was found there.
+
+    Parameters
+    ----------
+    training: Training
+    size: int
+        Training mentions.
+    """
+
+    def __init__(self, training: Training, size: int) -> None:
+        self.updates = training.updates(size)
+        self.points = [round(self.updates * point / training.dev_points) for point in range(1, training.dev_points + 1)]
+        self.curve = Curve()
+        self._learning_rate = training.learning_rate
+
+    def reach(self, update: int, loss_sum: float) -> None:
+        """Note a dev point, and the losses since the last one; raises DivergedError where they are not finite."""
+        last = self.curve.update[-1] if self.curve.update else 0
+        loss = loss_sum / (update - last)
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"the loss became {loss} between update {last} and {update} of {self.updates}; expected a finite loss. "
+                f"Lower training.learning_rate (now {self._learning_rate:g}) or check the vectors' scale"
+            )
+        self.curve.update.append(update)
+        self.curve.loss.append(loss)
+
+    def score(self, dev: float) -> bool:
+        """Note the dev score of the point that was reached; whether all before it were worse."""
+        self.curve.dev.append(dev)
+        return self.curve.best == len(self.curve.dev) - 1
+
+
+def dense_adagrad(weights: list[Tensor], training: Training, device: torch.device) -> torch.optim.Adagrad:
+    """AdaGrad over those of the weights that have something to learn."""
+    return torch.optim.Adagrad(
+        [weight for weight in weights if weight.numel() and weight.requires_grad],
+        lr=training.learning_rate,
+        weight_decay=training.l2,
+        eps=training.epsilon,
+        initial_accumulator_value=training.initial_accumulator,
+        fused=device.type == "cpu" or None,  # one pass over the weights in place of five
+    )
+
+
 class FineTuning:
     """One model with what it reads.
 
@@ -112,12 +161,12 @@ class FineTuning:
         training: Training,
         roles: RoleMask | None = None,
     ) -> None:
-        self._model = model
-        self._inputs = inputs
-        self._features = features
-        self._training = training
-        self._roles = roles
-        self._device = model.bias.device
+        self.model = model
+        self.inputs = inputs
+        self.features = features
+        self.training = training
+        self.roles = roles
+        self.device = model.bias.device
 
     def run(
         self, train: Examples, batches: Iterator[Indices], dev: Examples, dev_score: Callable[[Indices], float]
@@ -126,43 +175,26 @@ class FineTuning:
 
         Raises DivergedError as soon as a dev point finds that the loss is not finite.
         """
-        training, model = self._training, self._model
-        updates = training.updates(len(train.mentions))
-        points = [round(updates * point / training.dev_points) for point in range(1, training.dev_points + 1)]
-        dense = torch.optim.Adagrad(
-            [weight for weight in model.parameters() if weight.numel() and weight.requires_grad],
-            lr=training.learning_rate,
-            weight_decay=training.l2,
-            eps=training.epsilon,
-            initial_accumulator_value=training.initial_accumulator,
-            fused=self._device.type == "cpu" or None,  # one pass over the weights in place of five
-        )
-        sparse = SparseAdagrad(model.table, training)
-        curve, best, loss_sum, last = Curve(), {}, torch.zeros((), device=self._device), 0
-        for update in range(1, updates + 1):
+        course = Course(self.training, len(train.mentions))
+        dense = dense_adagrad(list(self.model.parameters()), self.training, self.device)
+        sparse = SparseAdagrad(self.model.table, self.training)
+        best, loss_sum = {}, torch.zeros((), device=self.device)
+        for update in range(1, course.updates + 1):
             loss_sum += self._step(train, next(batches), dense, sparse)
-            if update not in points:
+            if update not in course.points:
                 continue
-            loss = float(loss_sum) / (update - last)
-            if not math.isfinite(loss):
-                raise DivergedError(
-                    f"the loss became {loss} between update {last} and {update} of {updates}; expected a finite loss. "
-                    f"Lower training.learning_rate (now {training.learning_rate:g}) or check the vectors' scale"
-                )
-            curve.update.append(update)
-            curve.loss.append(loss)
-            curve.dev.append(dev_score(self.predict(dev)))
-            if curve.best == len(curve.dev) - 1:
-                best = {name: value.clone() for name, value in model.state_dict().items()}
-            loss_sum, last = torch.zeros_like(loss_sum), update
-        model.load_state_dict(best)
-        return curve
+            course.reach(update, float(loss_sum))
+            if course.score(dev_score(self.predict(dev))):
+                best = {name: value.clone() for name, value in self.model.state_dict().items()}
+            loss_sum = torch.zeros_like(loss_sum)
+        self.model.load_state_dict(best)
+        return course.curve
 
     def _step(self, train: Examples, places: Indices, dense: torch.optim.Optimizer, sparse: SparseAdagrad) -> Tensor:
         mentions = train.mentions[places]
-        features = self._features.batch(mentions)
-        rows = self._model.table[features.touched].requires_grad_()
-        labels = torch.from_numpy(train.labels[places]).to(self._device)
+        features = self.features.batch(mentions)
+        rows = self.model.table[features.touched].requires_grad_()
+        labels = torch.from_numpy(train.labels[places]).to(self.device)
         loss = functional.cross_entropy(self._scores(mentions, features, rows), labels)
         dense.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -172,14 +204,16 @@ class FineTuning:
         return loss.detach()
 
     @torch.no_grad()
+    def scores(self, mentions: Indices) -> Tensor:
+        """Scores of every output for these mentions, (N, C); those of closed outputs are minus infinity."""
+        features = self.features.batch(mentions)
+        return self._scores(mentions, features, self.model.table[features.touched])
+
     def predict(self, examples: Examples) -> Indices:
         """Predicted output of each mention, (N,)."""
         predicted = np.empty(len(examples.mentions), np.int64)
         for places in evaluation_batches(examples.lengths):
-            mentions = examples.mentions[places]
-            features = self._features.batch(mentions)
-            scores = self._scores(mentions, features, self._model.table[features.touched])
-            predicted[places] = scores.argmax(1).cpu().numpy()
+            predicted[places] = self.scores(examples.mentions[places]).argmax(1).cpu().numpy()
         return predicted
 
     @torch.no_grad()
@@ -188,16 +222,16 @@ class FineTuning:
 
         A dimension that never varies is only shifted.
         """
-        if self._inputs is None:
+        if self.inputs is None:
             return
-        batches = (self._inputs.batch(mentions[places]) for places in evaluation_batches(lengths))
+        batches = (self.inputs.batch(mentions[places]) for places in evaluation_batches(lengths))
         # In double precision a dimension that never varies has a deviation of exactly 0, and no noise is scaled up.
-        hidden = torch.cat([self._model.encoder.represent(batch) for batch in batches]).double()
+        hidden = torch.cat([self.model.encoder.represent(batch) for batch in batches]).double()
         deviation = hidden.std(0, correction=0)
-        self._model.shift.copy_(hidden.mean(0))
-        self._model.scale.copy_(torch.where(deviation > 0, 1 / deviation, 1.0))
+        self.model.shift.copy_(hidden.mean(0))
+        self.model.scale.copy_(torch.where(deviation > 0, 1 / deviation, 1.0))
 
     def _scores(self, mentions: Indices, features: FeatureBatch, rows: Tensor) -> Tensor:
-        batch = self._inputs.batch(mentions) if self._inputs else Batch(len(mentions))
-        scores: Tensor = self._model(batch, features, rows)
-        return self._roles.close(scores, mentions) if self._roles else scores
+        batch = self.inputs.batch(mentions) if self.inputs else Batch(len(mentions))
+        scores: Tensor = self.model(batch, features, rows)
+        return self.roles.close(scores, mentions) if self.roles else scores

@@ -289,10 +289,11 @@ def test_pcnn_hands_on_the_forward_reading_alone_and_still_encodes_either() -> N
 
 def test_pcnn_clips_distances() -> None:
     encoder = pcnn()
-    tokens, lengths = torch.tensor([[1, 2, 3]]), torch.tensor([3])
+    length = CLIP + 61 + 1  # no distance is as long as the reading
+    tokens, lengths = torch.tensor([[1, 2, 3] + [1] * (length - 3)]), torch.tensor([length])
 
     def at(first: int, second: int) -> torch.Tensor:
-        pairs = torch.tensor([[[first, second]] * 3])
+        pairs = torch.tensor([[[first, second]] * length])
         return encoder.encode(Reading(tokens, lengths, torch.tensor(VECTORS).float(), pairs))
 
     edge = at(CLIP, -CLIP)

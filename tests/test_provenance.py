@@ -6,11 +6,13 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import torch
 from conftest import MakePlugin, forget_plugins
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import provenance
+from harness.specs import CorpusSpec, PluginSpec, RunSpec, Training
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,6 +25,12 @@ STRATEGY = """
         def entity_vectors(self):
             raise NotImplementedError
 """
+
+
+SPEC = RunSpec(
+    CorpusSpec("toy", "0", "official", 0, None), None, None,
+    PluginSpec("handcrafted", {}), PluginSpec("none", {}), Training(features=()), 50, 0,
+)  # fmt: skip
 
 
 def digest(folder: Path, source: str) -> str:
@@ -160,3 +168,26 @@ def test_a_digest_does_not_depend_on_fields_that_only_some_versions_of_python_ha
     plain, newer = (ast.parse("def f(): return 1") for _ in range(2))
     newer.body[0].type_params = []  # Python 3.12 and later
     assert provenance._shape(plain) == provenance._shape(newer)
+
+
+# The environment of a record
+
+
+def test_how_many_were_stacked_is_told_where_they_were() -> None:
+    alone = provenance.environment(SPEC, "cpu", "0123456789ab")
+    assert "stacked" not in alone
+    assert provenance.environment(SPEC, "cpu", "0123456789ab", stacked=1) == alone
+    assert provenance.environment(SPEC, "cpu", "0123456789ab", stacked=3) == {**alone, "stacked": 3}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
+def test_a_device_that_is_not_there_is_told_by_its_name() -> None:
+    """In the record of a run that failed for want of it."""
+    found = provenance.environment(SPEC, "cuda", "0123456789ab")
+    assert found["device"] == "cuda"
+    assert found["processor"] == provenance.environment(SPEC, "cpu", "0123456789ab")["processor"]
+
+
+def test_the_rooms_on_which_scores_depend_are_there() -> None:
+    assert {"runner", "training", "stacking"} <= set(provenance.NUMERIC_ROOMS)
+    assert all((ROOT / "harness" / f"{room}.py").is_file() for room in provenance.NUMERIC_ROOMS)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness import provenance, runner, scheduler, scoring
+from harness import provenance, runner, scoring, stages
 from harness.artifacts import ArtifactStore
+from harness.datasets import prepared
 from harness.datasets.prepared import inputs_key, mentions_key
 from harness.grid import ResolvedGrid, resolve
 from harness.records import RecordStore
@@ -66,7 +67,7 @@ WORDS = "Ada Grace Alan Emmy Acme Initech Globex founded was by never".split()
 
 @pytest.fixture
 def grid(make_plugin: Callable[[str, str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ResolvedGrid:
-    """A small corpus, every pair of ours; its prepared data is in `tmp_path`."""
+    """A small corpus, every pair of ours; its prepared data is in `artifacts` below `tmp_path`."""
     make_plugin("corpus", "small", CORPUS)
     lines = (
         f"{w} {' '.join(map(str, v))}" for w, v in zip(WORDS, np.random.default_rng(0).random((11, 5)), strict=True)
@@ -74,8 +75,15 @@ def grid(make_plugin: Callable[[str, str, str], Path], tmp_path: Path, monkeypat
     (tmp_path / "small-vectors.txt").write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
     resolved = resolve("small", GRID, tmp_path)
-    scheduler.prepare(resolved.runs.values(), resolved, tmp_path, lambda line: None)
+    for spec in resolved.runs.values():
+        load = resolved.vectors[spec.vectors.digest].load if spec.vectors else None
+        source = resolved.corpus_of(spec).source
+        prepared.ensure(store_in(tmp_path), spec.corpus, spec.vectors, source, load, stages.reads(spec))
     return resolved
+
+
+def store_in(folder: Path) -> ArtifactStore:
+    return ArtifactStore(folder / "artifacts")
 
 
 def spec_of(grid: ResolvedGrid, encoder: str, strategy: str = "none", **asked: Any) -> RunSpec:
@@ -89,8 +97,8 @@ def spec_of(grid: ResolvedGrid, encoder: str, strategy: str = "none", **asked: A
     )
 
 
-def execute(spec: RunSpec, home: Path) -> Outcome:
-    return runner.execute(spec, home, "cpu", "micro_f1_positive", "other", "0123456789ab")
+def execute(spec: RunSpec, folder: Path, device: str = "cpu") -> Outcome:
+    return runner.execute(spec, store_in(folder), device, "micro_f1_positive", "other", "0123456789ab")
 
 
 @pytest.mark.parametrize("encoder", ["bilstm", "mean", "handcrafted"])
@@ -212,6 +220,23 @@ def test_a_mistake_that_can_be_mended_needs_no_traceback(grid: ResolvedGrid, tmp
     assert error["traceback"] is None
 
 
+def test_auto_is_the_device_that_is_there(grid: ResolvedGrid, tmp_path: Path) -> None:
+    there = "cuda" if torch.cuda.is_available() else "cpu"
+    assert execute(spec_of(grid, "mean"), tmp_path, "auto").record["environment"]["device"] == there
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
+def test_a_device_that_is_not_there_is_a_failure(grid: ResolvedGrid, tmp_path: Path) -> None:
+    record = execute(spec_of(grid, "mean"), tmp_path, "cuda").record
+    assert record["status"] == "failed"
+    assert record["error"] == {
+        "type": "HarnessError",
+        "message": "--device cuda: expected a CUDA device, found none; use --device cpu or auto",
+        "traceback": None,
+    }
+    assert record["environment"]["device"] == "cuda"
+
+
 def test_a_run_that_diverges_is_a_failure_that_names_the_updates(grid: ResolvedGrid, tmp_path: Path) -> None:
     spec = spec_of(grid, "bilstm")
     wild = dataclasses.replace(spec, training=dataclasses.replace(spec.training, learning_rate=1e38))
@@ -239,7 +264,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[RunSpec]
     seen: list[Start] = []
 
     def look(tuning: Any, train: Any, batches: Iterator[Any], *_: Any) -> None:
-        model: Model = tuning._model
+        model: Model = tuning.model
         weights = {name: value.clone() for name, value in model.state_dict().items()}
         seen.append(Start(weights, train.mentions.tolist(), [next(batches).tolist() for _ in range(5)]))
         raise InterruptedError("seen enough")
@@ -327,7 +352,7 @@ def test_sources_change_with_the_code_they_name(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_prepared_data_is_kept_under_the_keys_that_a_run_asks_for(grid: ResolvedGrid, tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path / "artifacts")
+    store = store_in(tmp_path)
     spec = spec_of(grid, "bilstm")
     assert spec.vectors is not None
     assert store.folder("mentions", mentions_key(spec.corpus)).is_dir()

@@ -220,12 +220,13 @@ def test_dev_points_are_even_and_the_last_update_is_one(updates: int, points: in
     assert curve.update == at
 
 
-def test_predictions_stand_in_the_order_of_the_examples() -> None:
+def test_scores_and_predictions_stand_in_the_order_of_the_examples() -> None:
     model, tuning = tuning_of(mean_encoder(), Training())
     order = np.array([4, 0, 2, 5, 1, 3, 4])
     examples = Examples(order, LABELS[order], np.array([len(READINGS[place]) for place in order]))
     hot = np.array([[feature in row for feature in range(5)] for row in FEATURES], float)
     scores = HIDDEN @ model.weight.detach().numpy().T + model.bias.detach().numpy() + hot @ model.table.numpy()
+    np.testing.assert_allclose(tuning.scores(order), scores[order], rtol=0, atol=1e-5)
     np.testing.assert_array_equal(tuning.predict(examples), scores.argmax(1)[order])
 
 

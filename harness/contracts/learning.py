@@ -31,7 +31,7 @@ class Reading:
         The frozen input vectors, words first, shared by all batches.
     positions: (B, T, 2) int64
         How many tokens a token stands after mention 1 and after mention 2 in the text (before: negative), in either
-        reading; places after the end hold 0. None for an encoder that does not ask for `positions`.
+        reading, fewer than T; places after the end hold 0. None for an encoder that does not ask for `positions`.
     """
 
     tokens: Tensor
