@@ -1,21 +1,23 @@
 """Records: one JSON file a run, written atomically, failures included; predictions beside it.
 
-Records are the truth from which tables and MLflow are derived. `export` writes those of a grid without loss and
-`import_results` brings them back. Free of torch.
+Records are the truth from which tables and MLflow are derived. Free of torch.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import io
 import json
+import lzma
+import math
 import os
+import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,11 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import DataError, HarnessError
-from harness.specs import key_of
+from harness.specs import cell_of, key_of
 
 RECORD_FORMAT = 1
 Record = dict[str, Any]
 Classes = npt.NDArray[np.integer[Any]]
+Write = Callable[[IO[bytes]], Any]
 
 _NEEDED = ("cell", "spec", "status", "error", "environment", "seconds", "finished")
 """What every record has; a file without them is damaged."""
@@ -35,10 +38,16 @@ _NEEDED = ("cell", "spec", "status", "error", "environment", "seconds", "finishe
 COMPLETE = "complete"
 FAILED = "failed"
 
-_DAMAGE = (OSError, EOFError, ValueError, zlib.error, csv.Error, zipfile.BadZipFile)
-"""What reading a packed table or packed arrays raises where they are missing, cut off or overwritten."""
+UNFINISHED = ".unfinished-"
+"""How the name of a file begins that is being written, or whose writer was killed."""
 
-csv.field_size_limit(2**31 - 1)  # no field of a record is too long to come back
+DAMAGE = (
+    *(OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, MemoryError, OverflowError),
+    *(csv.Error, lzma.LZMAError, struct.error, zlib.error, zipfile.BadZipFile),
+)
+"""What reading a packed table or packed arrays raises where they are missing, cut off or overwritten, and what taking
+for a record what is none does.
+"""
 
 
 class RecordStore:
@@ -49,19 +58,24 @@ class RecordStore:
         self.damaged: dict[Path, str] = {}
 
     def path(self, key: str) -> Path:
-        """Where the record of a run is or would be; its predictions stand beside it with the suffix .npz."""
+        """Where the record of a run is or would be."""
         return self.root / key[:2] / f"{key}.json"
+
+    def predictions_path(self, key: str) -> Path:
+        """Where its predictions are or would be: beside it."""
+        return self.path(key).with_suffix(".npz")
 
     def write(self, record: Record, gold: Classes | None, predicted: Classes | None) -> None:
         """Write a record and its predictions; the record last, so that it never stands without them."""
         path = self.path(record["key"])
+        files: list[tuple[Path, Write]] = []
         if gold is not None and predicted is not None:
-            record = {**record, "gold": _digest(gold)}
-            arrays: dict[str, Any] = {"gold": _compact(gold), "predicted": _compact(predicted)}
-            packed = _npz(arrays)
-            write_atomically(path.with_suffix(".npz"), lambda file: file.write(packed))
+            record = {**record, "gold": digest(gold)}
+            packed = io.BytesIO()  # numpy complains on its own when it is cut short by a full disk
+            np.savez_compressed(packed, gold=_compact(gold), predicted=_compact(predicted))
+            files.append((path.with_suffix(".npz"), lambda file: file.write(packed.getbuffer())))
         text = json.dumps(record, indent=1, allow_nan=False)
-        write_atomically(path, lambda file: file.write(text.encode()))
+        write_together(*files, (path, lambda file: file.write(text.encode())))
         self.damaged.pop(path, None)
 
     def read(self, key: str) -> Record | None:
@@ -71,197 +85,175 @@ class RecordStore:
             record = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(record, dict) or record.get("key") != key:
                 raise ValueError(f"expected the record of {key}")
-            if lacking := [name for name in _NEEDED if name not in record]:
-                raise ValueError(f"expected the fields {', '.join(lacking)}")
+            check_fields(record)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            self.damaged[path] = str(error)
+        except (OSError, ValueError, RecursionError) as error:
+            self.damaged[path] = cause(error)
             return None
         return record
 
+    def get(self, key: str) -> Record | None:
+        """The same as `read`, by the name that a mapping has for it: what takes records by their keys takes a store."""
+        return self.read(key)
+
     def read_all(self, keys: Iterable[str]) -> dict[str, Record]:
-        """Those of the runs `keys` that have a record."""
-        found = ((key, self.read(key)) for key in keys)
-        return {key: record for key, record in found if record is not None}
+        """Those of the runs `keys` that have a record, all in memory at once."""
+        return {record["key"]: record for record in self.each(keys)}
+
+    def each(self, keys: Iterable[str]) -> Iterator[Record]:
+        """Those of the runs `keys` that have a record, one after another."""
+        return (record for record in map(self.read, keys) if record is not None)
 
     def keys(self) -> Iterator[str]:
         """The keys of all records, in order."""
-        return (path.stem for path in sorted(self.root.glob("??/*.json")))
+        for folder in sorted(self.root.glob("??")):
+            yield from (path.stem for path in sorted(folder.glob(f"{folder.name}*.json")))
 
     def predictions(self, key: str) -> tuple[Classes, Classes]:
         """Gold and predicted classes of the test split of a complete run, (N,) each.
 
         Raises DataError where the file is missing or damaged.
         """
-        path = self.path(key).with_suffix(".npz")
+        path = self.predictions_path(key)
         try:
-            with _packed(path) as arrays:
+            with packed_arrays(path) as arrays:
                 return arrays["gold"], arrays["predicted"]
-        except (*_DAMAGE, KeyError) as error:
+        except DAMAGE as error:
             raise DataError(
-                f"{path}: expected the predictions of run {key[:16]}, found damage: {error}. "
-                f"Delete {path.with_suffix('.json').name} beside it, and `run` makes both again"
+                f"{path}: expected the predictions of run {key[:16]}, found damage: {cause(error)}. "
+                "python -m harness records prune --damaged removes the record, and `run` makes both again"
             ) from error
 
+    def checked_predictions(self, record: Record) -> tuple[Classes, Classes]:
+        """The same of a complete record, and they fit it, by `check_predictions`; ValueError where they don't."""
+        path = self.predictions_path(record["key"])
+        try:
+            with packed_arrays(path) as arrays:
+                gold, predicted = arrays["gold"], arrays["predicted"]
+            check_predictions(record, gold, predicted)
+        except DAMAGE as error:
+            raise ValueError(f"{path.name}: {cause(error)}") from error
+        return gold, predicted
 
-def export(store: RecordStore, keys: Iterable[str], folder: Path) -> None:
-    """Write the records of the runs `keys` to records.csv.gz and their predictions to predictions.npz.
 
-    Every field of every record is in the table; nothing but class indices is in the arrays.
+def rank(record: Record) -> tuple[bool, float, str]:
+    """The better of two records of a run is the one whose rank is the greater: a complete one before a failed one, then
+    the one that finished later, then the one whose canonical JSON is greater.
+
+    A total order: records of equal rank are equal. So it is no matter in which order records come together.
     """
-    records = store.read_all(keys)
-    rows = [flatten(record) for record in records.values()]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    packed = gzip.compress(text.getvalue().encode(), mtime=0)
-    write_atomically(folder / "records.csv.gz", lambda file: file.write(packed))
-    arrays: dict[str, Any] = {}
-    for key, record in records.items():
-        if record["status"] == COMPLETE:
-            gold, arrays[key] = store.predictions(key)
-            arrays[f"gold-{record['gold']}"] = gold
-    predictions = _npz(arrays)
-    write_atomically(folder / "predictions.npz", lambda file: file.write(predictions))
+    return record["status"] == COMPLETE, _moment(record["finished"]), json.dumps(record, sort_keys=True)
 
 
-def import_results(store: RecordStore, folder: Path) -> tuple[int, int]:
-    """Restore the records of a results folder; return how many were new and how many were known already.
-
-    A complete record is never replaced by an imported one. Raises DataError where a file is missing, a row can't be
-    read, or a record is not what its key says.
-    """
-    table, arrays = folder / "records.csv.gz", folder / "predictions.npz"
-    for file in (table, arrays):
-        if not file.is_file():
-            raise DataError(f"{file} is not here; expected a results folder, such as results/kbp37, with {file.name}")
-    new = known = 0
+def _moment(finished: Any) -> float:
+    """Seconds since 1970 of a time in ISO 8601, UTC where it names no zone; before all others where it is none."""
     try:
-        with _packed(arrays) as saved, gzip.open(table, "rt", encoding="utf-8", newline="") as text:
-            rows = csv.DictReader(text)
-            if rows.fieldnames is None:
-                raise DataError(f"{table}: expected a table of records, found an empty file")
-            for row in rows:
-                try:
-                    record, gold, predicted = _restored(row, saved)
-                except (AttributeError, KeyError, TypeError, ValueError) as error:
-                    found = f"no {error}" if isinstance(error, KeyError) else error
-                    raise DataError(f"{table}, line {rows.line_num}: expected a record, found {found}") from error
-                present = store.read(record["key"])
-                if present is not None and (present["status"] == COMPLETE or gold is None):
-                    known += 1
-                    continue
-                store.write(record, gold, predicted)
-                new += 1
-    except _DAMAGE as error:
-        raise DataError(f"{folder}: expected records.csv.gz and predictions.npz, found damage: {error}") from error
-    return new, known
+        moment = datetime.fromisoformat(finished)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return -math.inf
 
 
-def _restored(row: Mapping[str, str], saved: Mapping[str, Classes]) -> tuple[Record, Classes | None, Classes | None]:
-    """A record from its row, with its gold and predicted classes if it is complete; ValueError where they disagree."""
-    if None in row or None in row.values():
-        raise ValueError("another number of columns than in the first line")
-    record = unflatten(row)
+def check_fields(record: Record) -> None:
+    """Raise ValueError where a record lacks what every one has, or is neither complete nor failed."""
+    if lacking := [name for name in _NEEDED if name not in record]:
+        raise ValueError(f"expected the fields {', '.join(lacking)}")
+    if record["status"] not in (COMPLETE, FAILED):
+        raise ValueError(f"expected the status '{COMPLETE}' or '{FAILED}', found {json.dumps(record['status'])}")
+
+
+def check_record(record: Record) -> None:
+    """Raise ValueError, KeyError or TypeError where a record from elsewhere is not one that the harness writes.
+
+    Its key must be the hash of its spec, a failed one must tell its error, and of a complete one see
+    `check_predictions`.
+    """
     if record["key"] != key_of(record["spec"]):
-        raise ValueError(f"the key {record['key'][:16]}, to which its spec does not hash")
-    if record["status"] != COMPLETE:
-        return record, None, None
-    names = f"gold-{record['gold']}", record["key"]
-    if lacking := [name for name in names if name not in saved]:
-        raise ValueError(f"no array {lacking[0]} in predictions.npz")
-    gold, predicted = (saved[name] for name in names)
-    if _digest(gold) != record["gold"] or gold.shape != predicted.shape:
-        raise ValueError(f"other arrays in predictions.npz than those of the run {record['key'][:16]}")
-    return record, gold, predicted
+        raise ValueError(f"the key {str(record['key'])[:16]}, to which its spec does not hash")
+    if record["cell"] != cell_of(record["spec"]):
+        raise ValueError(f"the cell {str(record['cell'])[:16]}, to which its spec does not hash")
+    check_fields(record)
+    json.dumps(record, allow_nan=False)
+    if math.isinf(_moment(record["finished"])):
+        raise ValueError(f"no time in ISO 8601 in finished: {json.dumps(record['finished'])}")
+    if record["status"] == FAILED:
+        record["error"]["message"]
 
 
-def flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """A record as columns: `spec.corpus.name` and so on; what is not a plain string is JSON, and so are a string that
-    could be taken for JSON and a mapping whose names could be taken for a path, so that `unflatten` gives back the very
-    same values. The names of the record's own fields hold no dot.
+def check_predictions(record: Record, gold: Classes, predicted: Classes) -> None:
+    """Raise ValueError, KeyError or TypeError where gold and predicted classes, (N,) each, are not those of a record.
+
+    They must be as many as it counts, of its classes, and give its accuracy; the gold ones must have its digest.
     """
-    row: dict[str, str] = {}
-    for name, value in record.items():
-        if isinstance(value, Mapping) and value and all(_is_plain(inner) and "." not in inner for inner in value):
-            row |= flatten(value, f"{prefix}{name}.")
-        else:
-            row[prefix + name] = value if isinstance(value, str) and _is_plain(value) else json.dumps(value)
-    return row
+    if gold.ndim != 1 or gold.shape != predicted.shape or not {gold.dtype.kind, predicted.dtype.kind} <= {"u", "i"}:
+        raise ValueError("predictions that are not two lists of classes of one length")
+    if digest(gold) != record["gold"]:
+        raise ValueError("predictions of other gold classes than the record's")
+    counts = record.get("counts") or {}
+    if counts.get("test", len(gold)) != len(gold):
+        raise ValueError(f"{len(gold):,} predictions, where the record counts {counts['test']:,}")
+    if not len(gold):
+        return
+    least, largest = min(gold.min(), predicted.min()), max(gold.max(), predicted.max())
+    if least < 0 or largest >= counts.get("classes", largest + 1):
+        found = least if least < 0 else largest
+        raise ValueError(f"a prediction of class {found}, where the record counts {counts.get('classes')} classes")
+    accuracy, told = float(np.mean(gold == predicted)), record["scores"]["test"]["accuracy"]
+    if not math.isclose(accuracy, told, abs_tol=1e-9):
+        raise ValueError(f"predictions of accuracy {accuracy:.4f}, where the record tells {told:.4f}")
 
 
-def unflatten(row: Mapping[str, str]) -> Record:
-    """The inverse of `flatten`; an empty column is a field that the record does not have."""
-    record: Record = {}
-    for column, text in row.items():
-        if text == "":
-            continue
-        *path, name = column.split(".")
-        place = record
-        for step in path:
-            place = place.setdefault(step, {})
-        place[name] = json.loads(text) if _is_json(text) else text
-    return record
+def cause(error: Exception) -> str:
+    """What an error of `DAMAGE` says was found."""
+    if isinstance(error, KeyError):
+        return f"no {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+def write_atomically(path: Path, write: Write) -> None:
     """Let `write` fill a file beside `path` that then takes its place at once; raise HarnessError where it can't."""
-    unfinished = None
+    write_together((path, write))
+
+
+def write_together(*files: tuple[Path, Write]) -> None:
+    """The same of several files: once all are filled, each takes its place at once, in their order, one right after
+    the other.
+    """
+    unfinished: list[str] = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".unfinished-", delete=False) as file:
-            unfinished = file.name
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(unfinished, 0o644)
-        os.replace(unfinished, path)
+        for path, write in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=UNFINISHED, delete=False) as file:
+                unfinished.append(file.name)
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+        for (path, _), name in zip(files, unfinished, strict=True):
+            os.replace(name, path)
     except OSError as error:
         raise HarnessError(
             f"can't write {path}: {error.strerror or error}. Free some space, or choose another folder with --home or "
             "--results"
         ) from error
     finally:
-        if unfinished is not None:
-            Path(unfinished).unlink(missing_ok=True)
+        for name in unfinished:
+            Path(name).unlink(missing_ok=True)
 
 
-def _is_plain(text: str) -> bool:
-    """Whether a string comes back from a table as it is: it could not be taken for JSON, nor disturbs CSV in UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a pair of surrogates, as in the name of a file that is not UTF-8
-        return False
-    return "\r" not in text and not _is_json(text)  # Python 3.11 writes a lone \r without quotes
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return text == ""
-    return True
-
-
-def _packed(path: Path) -> Any:
+def packed_arrays(path: Path) -> Any:
     """The arrays of an .npz file, to be closed."""
     zipfile.ZipFile(path).close()  # np.load takes what is no zip file for a pickle, and advises to trust it
     return np.load(path)
 
 
-def _npz(arrays: Mapping[str, Any]) -> bytes:
-    """The arrays as an .npz, made in memory: numpy complains on its own when it is cut short by a full disk."""
-    memory = io.BytesIO()
-    np.savez_compressed(memory, **arrays)
-    return memory.getvalue()
+def digest(classes: Classes) -> str:
+    """sha256 of classes, cut to 16 digits; whatever the type that holds them."""
+    return hashlib.sha256(classes.astype("<i8").tobytes()).hexdigest()[:16]
 
 
 def _compact(classes: Classes) -> Classes:
     return classes.astype(np.uint16 if classes.size and int(classes.max()) > 255 else np.uint8)
-
-
-def _digest(classes: Classes) -> str:
-    return hashlib.sha256(classes.astype("<i8").tobytes()).hexdigest()[:16]

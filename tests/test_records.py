@@ -1,15 +1,13 @@
-"""Records: what is written comes back, here and in another home; damage is told; nothing half-written stays."""
+"""Records: what is written comes back; damage is told; nothing half-written stays; which of two is the better."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
+import copy
 import json
 import os
+import re
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import DataError, HarnessError
-from harness.records import RecordStore, export, flatten, import_results, unflatten, write_atomically
+from harness.records import RecordStore, check_record, rank, write_atomically, write_together
 from harness.specs import cell_of, key_of
 
 GOLD = np.array([0, 1, 2, 1, 1])
@@ -29,7 +27,7 @@ PREDICTED = np.array([0, 2, 2, 1, 1])
 
 
 def record(replicate: int = 0, **more: Any) -> dict[str, Any]:
-    """A complete record of a spec with the replicate."""
+    """A complete record of a spec with the replicate, to which `GOLD` and `PREDICTED` belong."""
     spec = {"corpus": {"name": "toy", "digest": "0123", "sample": None}, "size": 50, "replicate": replicate}
     made = {
         "format": 1,
@@ -37,7 +35,8 @@ def record(replicate: int = 0, **more: Any) -> dict[str, Any]:
         "spec": spec,
         "status": "complete",
         "error": None,
-        "scores": {"test": {"accuracy": 0.6}},
+        "scores": {"test": {"accuracy": 0.8}},
+        "counts": {"test": 5, "classes": 3},
         "curve": {"update": [15, 30], "loss": [0.1, 1 / 3]},
         "coverage": {"as written": 0.5},
         "cell": cell_of(spec),
@@ -117,6 +116,15 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "not UTF-8": (lambda data: data.replace(b"toy", b"to\xff"), "'utf-8' codec can't decode byte 0xff"),
     "another run's": (lambda data: json.dumps(record(9)).encode(), f"expected the record of {record()['key']}"),
     "a list": (lambda data: b"[]", f"expected the record of {record()['key']}"),
+    "deep": (lambda data: b"[" * 100_000, "maximum recursion depth exceeded"),
+    "without times": (
+        lambda data: data.replace(b'"finished"', b'"ended"').replace(b'"seconds"', b'"took"'),
+        "^expected the fields seconds, finished$",
+    ),
+    "in no state": (
+        lambda data: data.replace(b'"complete"', b'"done"'),
+        "^expected the status 'complete' or 'failed', found \"done\"$",
+    ),
 }
 
 
@@ -140,286 +148,159 @@ def test_a_record_that_cannot_be_read_counts_as_damaged(store: RecordStore) -> N
     assert "Is a directory" in store.damaged[store.path(key)]
 
 
-@pytest.mark.parametrize("damage", [None, b"", b"no zip", b"PK\x03\x04 half"])
-def test_predictions_that_are_gone_or_damaged_are_told(
-    store: RecordStore, tmp_path: Path, damage: bytes | None
-) -> None:
+@pytest.mark.parametrize(
+    ("damage", "cause"),
+    [
+        (None, "No such file or directory"),
+        (b"", "File is not a zip file"),
+        (b"no zip", "File is not a zip file"),
+        (b"PK\x03\x04 half", "File is not a zip file"),
+    ],
+)
+def test_predictions_that_are_gone_or_damaged_are_told(store: RecordStore, damage: bytes | None, cause: str) -> None:
     (key,) = write(store, record())
-    path = store.path(key).with_suffix(".npz")
+    path = store.predictions_path(key)
     path.unlink() if damage is None else path.write_bytes(damage)
     with pytest.raises(DataError) as raised:
-        export(store, [key], tmp_path / "results")
-    told = str(raised.value)
-    assert told.startswith(f"{path}: expected the predictions of run {key[:16]}, found damage: ")
-    assert told.endswith(f". Delete {key}.json beside it, and `run` makes both again")
-
-
-# Flat and back
-
-STRANGE = [
-    *("", " ", "null", "true", "1", " 1", "-0.0", "1e5", "NaN", "Infinity", "[]", '{"a": 1}', '"', '"x"', "'"),
-    *("a,b", 'say "no"', "two\nlines", "a\r\nb", "a\rb", "\t", "\0", "ß\u2028\x85\U0001f600", "\ud800", "a.b"),
-]
-texts = st.text(max_size=8) | st.sampled_from(STRANGE)
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=6,
-)
-names = st.text("abc_ -", min_size=1, max_size=5)
-nested = st.recursive(values, lambda inner: st.dictionaries(names, inner, max_size=3), max_leaves=8)
-
-
-@given(st.dictionaries(names, nested, max_size=4))
-def test_what_is_flattened_comes_back(fields: dict[str, Any]) -> None:
-    row = flatten(fields)
-    assert "" not in row.values()
-    again = unflatten(row | {"another.records.column": ""})
-    assert same(again, fields)
-
-
-def test_a_flat_record_can_be_read_in_a_spreadsheet() -> None:
-    fields = {
-        "spec": {"size": 50, "name": "kbp37", "text": None, "groups": ["a"]},
-        "error": {},
-        "on": True,
-        "code": "7",
-    }
-    assert flatten(fields) == {
-        "spec.size": "50",
-        "spec.name": "kbp37",
-        "spec.text": "null",
-        "spec.groups": '["a"]',
-        "error": "{}",
-        "on": "true",
-        "code": '"7"',
-    }
-
-
-def same(one: Any, two: Any) -> bool:
-    """Whether two values are equal in their types too, the order of fields aside."""
-    return json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
-
-
-# From home to home
-
-
-def moved(store: RecordStore, keys: list[str], folder: Path) -> RecordStore:
-    """Another home with the records, by way of a results folder."""
-    export(store, keys, folder / "results")
-    other = RecordStore(folder / "other" / "records")
-    import_results(other, folder / "results")
-    return other
-
-
-@settings(max_examples=20)  # each writes a dozen files to the disk and waits for it
-@given(st.lists(st.dictionaries(names, nested, max_size=3), min_size=1, max_size=3))
-def test_export_and_import_lose_nothing(tmp_path_factory: pytest.TempPathFactory, found: list[dict[str, Any]]) -> None:
-    folder = tmp_path_factory.mktemp("records")
-    store = RecordStore(folder / "records")
-    keys = write(store, *(failure(number, found=fields) for number, fields in enumerate(found)), record(99))
-    other = moved(store, keys, folder)
-    assert same(other.read_all(keys), store.read_all(keys))
-    assert other.predictions(keys[-1])[1].tolist() == PREDICTED.tolist()
-
-
-@pytest.mark.parametrize("text", STRANGE)
-def test_every_message_survives(store: RecordStore, tmp_path: Path, text: str) -> None:
-    made = failure(error={"type": "E", "message": text, "traceback": [text]}, found={text: {text: text}})
-    keys = write(store, made)
-    assert same(moved(store, keys, tmp_path).read(keys[0]), made)
-
-
-def test_a_very_long_message_survives(store: RecordStore, tmp_path: Path) -> None:
-    long = failure(error={"type": "E", "message": "x" * 300_000, "traceback": None})
-    keys = write(store, long)
-    assert moved(store, keys, tmp_path).read(keys[0]) == long
-
-
-def test_import_counts_what_is_new_and_what_was_known(store: RecordStore, tmp_path: Path) -> None:
-    keys = write(store, record(0), record(1), failure(2))
-    export(store, keys, tmp_path / "results")
-    other = RecordStore(tmp_path / "other")
-    assert import_results(other, tmp_path / "results") == (3, 0)
-    assert import_results(other, tmp_path / "results") == (0, 3)
-
-
-def test_a_complete_record_is_never_replaced_by_an_imported_one(store: RecordStore, tmp_path: Path) -> None:
-    keys = write(store, record(0, seconds=1), failure(1), record(2), failure(3))
-    export(store, keys, tmp_path / "results")
-    here = RecordStore(tmp_path / "here")
-    write(here, record(0, seconds=2), record(1), failure(2), failure(3, seconds=2))
-    assert import_results(here, tmp_path / "results") == (1, 3)
-    found = here.read_all(keys)
-    assert [found[key]["status"] for key in keys] == ["complete", "complete", "complete", "failed"]
-    assert [found[key].get("seconds") for key in keys] == [2, {"total": 1.5}, {"total": 1.5}, 2]
-
-
-def test_a_damaged_record_is_replaced_by_an_imported_one(store: RecordStore, tmp_path: Path) -> None:
-    keys = write(store, record(0))
-    export(store, keys, tmp_path / "results")
-    store.path(keys[0]).write_text('{"half')
-    assert import_results(store, tmp_path / "results") == (1, 0)
-    assert store.read(keys[0]) is not None
-
-
-def test_two_exports_are_the_same_to_the_byte(store: RecordStore, tmp_path: Path) -> None:
-    keys = write(store, record(0), failure(1), record(2))
-    other = moved(store, keys, tmp_path)
-    export(other, iter(keys), tmp_path / "again")
-    for name in ("records.csv.gz", "predictions.npz"):
-        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "results" / name).read_bytes()
-    with zipfile.ZipFile(tmp_path / "again" / "predictions.npz") as packed:
-        assert {entry.date_time for entry in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}  # no clock in it
-    assert (tmp_path / "again" / "records.csv.gz").read_bytes()[4:8] == bytes(4)
-
-
-def test_gold_classes_are_packed_once(store: RecordStore, tmp_path: Path) -> None:
-    keys = write(store, record(0), record(1))
-    write(store, record(2), gold=GOLD[::-1])
-    keys.append(record(2)["key"])
-    export(store, [*keys, 64 * "0"], tmp_path)
-    with np.load(tmp_path / "predictions.npz") as arrays:
-        assert sum(name.startswith("gold-") for name in arrays) == 2
-        assert len(arrays.files) == 5
-
-
-def test_nothing_is_exported_as_empty_files_that_come_back(store: RecordStore, tmp_path: Path) -> None:
-    export(store, [], tmp_path)
-    assert import_results(store, tmp_path) == (0, 0)
-
-
-# What import refuses
-
-
-@pytest.fixture
-def results(store: RecordStore, tmp_path: Path) -> Path:
-    """A results folder with a complete and a failed run."""
-    keys = write(store, record(0), failure(1))
-    export(store, keys, tmp_path / "results")
-    return tmp_path / "results"
-
-
-def rewrite(results: Path, change: Callable[[list[list[str]]], None]) -> None:
-    """Change the cells of the table, the first row being the names of the columns."""
-    table = results / "records.csv.gz"
-    rows = list(csv.reader(io.StringIO(gzip.decompress(table.read_bytes()).decode(), newline="")))
-    change(rows)
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    table.write_bytes(gzip.compress(text.getvalue().encode()))
-
-
-def set_cell(column: str, text: str) -> Callable[[list[list[str]]], None]:
-    def change(rows: list[list[str]]) -> None:
-        rows[1][rows[0].index(column)] = text
-
-    return change
-
-
-KEY = record(0)["key"]
-TABLE_FAULTS: dict[str, tuple[Callable[[list[list[str]]], None], str]] = {
-    "a changed spec": (set_cell("spec.size", "51"), f"the key {KEY[:16]}, to which its spec does not hash"),
-    "a changed key": (set_cell("key", 64 * "0"), "the key 0000000000000000, to which its spec does not hash"),
-    "no key": (set_cell("key", ""), "no 'key'"),
-    "no status": (set_cell("status", ""), "no 'status'"),
-    "a column too many": (lambda rows: rows[1].append("x"), "another number of columns than in the first line"),
-    "a column too few": (lambda rows: rows[1].pop(), "another number of columns than in the first line"),
-    "other gold classes": (set_cell("gold", 16 * "0"), f"no array gold-{16 * '0'} in predictions.npz"),
-    "no gold classes": (set_cell("gold", ""), "no 'gold'"),
-}
-
-
-@pytest.mark.parametrize("fault", TABLE_FAULTS)
-def test_a_row_that_is_no_record_is_told_with_its_line(results: Path, tmp_path: Path, fault: str) -> None:
-    change, told = TABLE_FAULTS[fault]
-    rewrite(results, change)
-    other = RecordStore(tmp_path / "other")
-    with pytest.raises(DataError) as raised:
-        import_results(other, results)
-    assert str(raised.value) == f"{results / 'records.csv.gz'}, line 2: expected a record, found {told}"
-    assert list(other.keys()) == []
-
-
-def test_a_column_within_another_is_told(results: Path, tmp_path: Path) -> None:
-    def change(rows: list[list[str]]) -> None:
-        rows[0].append("status.more")
-        rows[1].append("x")
-        rows[2].append("")
-
-    rewrite(results, change)
-    with pytest.raises(DataError, match=r"records\.csv\.gz, line 2: expected a record, found 'str' object"):
-        import_results(RecordStore(tmp_path / "other"), results)
-
-
-def test_arrays_that_are_missing_or_another_runs_are_told(results: Path, tmp_path: Path) -> None:
-    with np.load(results / "predictions.npz") as arrays:
-        kept = dict(arrays)
-    (gold,) = (name for name in kept if name.startswith("gold-"))
-    changes: dict[str, dict[str, npt.NDArray[Any]]] = {
-        f"no array {KEY} in predictions.npz": {gold: kept[gold]},
-        f"no array {gold} in predictions.npz": {KEY: kept[KEY]},
-        f"other arrays in predictions.npz than those of the run {KEY[:16]}": kept | {gold: kept[gold][::-1]},
-        f"other arrays in predictions.npz than those of the run {KEY[:16]}$": kept | {KEY: kept[KEY][1:]},
-    }
-    for told, changed in changes.items():
-        np.savez_compressed(results / "predictions.npz", allow_pickle=False, **changed)
-        with pytest.raises(DataError, match=f"line 2: expected a record, found {told}"):
-            import_results(RecordStore(tmp_path / "other"), results)
-
-
-@pytest.mark.parametrize("name", ["records.csv.gz", "predictions.npz"])
-def test_a_missing_file_is_told(results: Path, tmp_path: Path, name: str) -> None:
-    (results / name).unlink()
-    with pytest.raises(DataError) as raised:
-        import_results(RecordStore(tmp_path / "other"), results)
+        store.predictions(key)
     assert str(raised.value) == (
-        f"{results / name} is not here; expected a results folder, such as results/kbp37, with {name}"
+        f"{path}: expected the predictions of run {key[:16]}, found damage: {cause}. python -m harness records prune "
+        "--damaged removes the record, and `run` makes both again"
     )
 
 
-FILE_DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
-    "empty": (lambda data: b"", "", "File is not a zip file"),
-    "something else": (lambda data: b"neither gzip nor zip", "Not a gzipped file (b'ne')", "File is not a zip file"),
-    "half": (lambda data: data[: len(data) // 2], "Compressed file ended before", "File is not a zip file"),
-    "almost whole": (lambda data: data[:-9], "Compressed file ended before", "File is not a zip file"),
-    "overwritten": (
-        lambda data: data[:60] + bytes(255 - byte for byte in data[60:90]) + data[90:],
-        "Error -3 while decompressing data",
-        "File name in directory",
-    ),
-}
+def test_keys_come_in_order_and_strays_are_passed_over(store: RecordStore) -> None:
+    keys = write(store, *map(failure, range(40)))
+    stray = store.root / "zz" / f"{keys[0]}.json"
+    stray.parent.mkdir()
+    stray.write_text("{}")
+    (store.root / "xy").write_text("no folder")
+    (store.root / keys[0][:2] / ".unfinished-abc").write_text("{")
+    assert list(store.keys()) == sorted(keys)
 
 
-@pytest.mark.parametrize("damage", FILE_DAMAGE)
-def test_damaged_arrays_are_told(results: Path, tmp_path: Path, damage: str) -> None:
-    change, _, told = FILE_DAMAGE[damage]
-    file = results / "predictions.npz"
-    file.write_bytes(change(file.read_bytes()))
-    with pytest.raises(DataError) as raised:
-        import_results(RecordStore(tmp_path / "other"), results)
-    expected = f"{results}: expected records.csv.gz and predictions.npz, found damage: {told}"
-    assert str(raised.value).startswith(expected)
+def test_records_come_one_by_one_and_a_table_may_ask_for_them_as_of_a_mapping(store: RecordStore) -> None:
+    keys = write(store, *map(failure, range(5)))
+    coming = store.each([*keys, 64 * "0"])
+    assert next(coming)["key"] == keys[0]
+    store.path(keys[1]).unlink()  # so that it had not been read yet
+    assert [found["key"] for found in coming] == keys[2:]
+    assert store.get(keys[2]) == store.read(keys[2]) == failure(2)
+    assert store.get(64 * "0") is None
 
 
-@pytest.mark.parametrize("damage", FILE_DAMAGE)
-def test_a_damaged_table_is_told(results: Path, tmp_path: Path, damage: str) -> None:
-    change, told, _ = FILE_DAMAGE[damage]
-    file = results / "records.csv.gz"
-    file.write_bytes(change(file.read_bytes()))
-    with pytest.raises(DataError) as raised:
-        import_results(RecordStore(tmp_path / "other"), results)
-    expected = f"{results}: expected records.csv.gz and predictions.npz, found damage: {told}"
-    if damage == "empty":
-        expected = f"{file}: expected a table of records, found an empty file"
-    assert str(raised.value).startswith(expected)
+# Which of two is the better
+
+moments = st.sampled_from(
+    ["2026-01-02T03:04:05+00:00", "2026-01-02T03:04:05", "2026-01-02T05:04:05+02:00", "2026-01-02T03:04:06+00:00", "no",
+     "2026-01-02T03:04:05.000001+00:00", None, 7]
+)  # fmt: skip
+versions = st.builds(
+    lambda made, finished, more: made(finished=finished, more=more),
+    st.sampled_from([record, failure]), moments, st.sampled_from([0, 1, "1", None, [], float("inf")]),
+)  # fmt: skip
 
 
-def test_a_table_that_is_not_utf_8_is_told(results: Path, tmp_path: Path) -> None:
-    file = results / "records.csv.gz"
-    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b"toy", b"t\xffy")))
-    with pytest.raises(DataError, match=r"found damage: 'utf-8' codec can't decode byte 0xff"):
-        import_results(RecordStore(tmp_path / "other"), results)
+@given(versions, versions, versions)
+def test_of_two_different_records_one_is_the_better_and_three_stand_in_a_row(
+    one: dict[str, Any], two: dict[str, Any], three: dict[str, Any]
+) -> None:
+    equal = json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
+    assert (rank(one) > rank(two)) + (rank(two) > rank(one)) == (not equal)
+    if rank(one) >= rank(two) >= rank(three):
+        assert rank(one) >= rank(three)
+
+
+def test_a_complete_record_is_better_then_a_later_one_then_the_greater_text() -> None:
+    day = "2026-01-02T03:04:05+00:00"
+    row = [
+        failure(finished="never"),
+        failure(finished="2026-01-02T03:04:05+01:00"),  # an hour before
+        failure(finished=day),
+        failure(finished="2027-01-01T00:00:00+00:00"),
+        record(finished=day, seconds=1),
+        record(finished=day, seconds=2),
+        record(finished="2026-01-02T01:04:06-02:00"),  # a second later
+    ]
+    assert sorted(row, key=rank) == row
+
+
+def test_the_order_of_the_fields_says_nothing() -> None:
+    assert rank(record()) == rank(dict(reversed(record().items())))
+
+
+# What a record is
+
+
+def changed(path: str, value: Any, made: Callable[[], dict[str, Any]] = record) -> dict[str, Any]:
+    """A record with another value at a path of fields; without it where the value is `...`."""
+    found = copy.deepcopy(made())
+    *above, name = path.split(".")
+    place = found
+    for step in above:
+        place = place[step]
+    if value is ...:
+        del place[name]
+    else:
+        place[name] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (changed("spec.size", 51), f"the key {record()['key'][:16]}, to which its spec does not hash"),
+        (changed("key", 7), "the key 7, to which its spec does not hash"),
+        (changed("cell", "0123"), "the cell 0123, to which its spec does not hash"),
+        (changed("seconds", ...), "expected the fields seconds"),
+        (changed("status", None), "expected the status 'complete' or 'failed', found null"),
+        (changed("finished", "soon"), 'no time in ISO 8601 in finished: "soon"'),
+        (changed("finished", None), "no time in ISO 8601 in finished: null"),
+        (changed("curve", [float("nan")]), "Out of range float values are not JSON compliant"),
+        (changed("error.message", ..., failure), "'message'"),
+    ],
+)
+def test_what_is_no_record_is_told(found: dict[str, Any], told: str) -> None:
+    check_record(record())
+    check_record(failure())
+    with pytest.raises((ValueError, KeyError)) as raised:
+        check_record(found)
+    assert str(raised.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("found", "gold", "predicted", "told"),
+    [
+        (record(), GOLD[::-1], PREDICTED, "predictions of other gold classes than the record's"),
+        (record(), GOLD, PREDICTED[::-1], "predictions of accuracy 0.4000, where the record tells 0.8000"),
+        (record(), GOLD, PREDICTED[1:], "predictions that are not two lists of classes of one length"),
+        (record(), GOLD[None], PREDICTED[None], "predictions that are not two lists of classes of one length"),
+        (record(), GOLD, PREDICTED / 2, "predictions that are not two lists of classes of one length"),
+        (changed("counts.test", 1830), GOLD, PREDICTED, "5 predictions, where the record counts 1,830"),
+        (changed("counts.classes", 2), GOLD, PREDICTED, "a prediction of class 2, where the record counts 2 classes"),
+        (record(), GOLD, PREDICTED - 1, "a prediction of class -1, where the record counts 3 classes"),
+        (changed("scores.test", {}), GOLD, PREDICTED, "no 'accuracy'"),
+    ],
+)
+def test_predictions_that_are_not_those_of_the_record_are_told(
+    store: RecordStore, found: dict[str, Any], gold: Any, predicted: Any, told: str
+) -> None:
+    (key,) = write(store, found)
+    here = store.read(key)
+    assert here is not None
+    path = store.predictions_path(key)
+    np.savez_compressed(path, allow_pickle=False, gold=gold, predicted=predicted)
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{path.name}: {told}')}$"):
+        store.checked_predictions(here)
+
+
+def test_predictions_of_the_record_fit_it_and_so_do_none_of_a_test_split_without_mentions(store: RecordStore) -> None:
+    empty = changed("counts.test", 0)
+    for found, gold, predicted in ((record(), GOLD, PREDICTED), (empty, GOLD[:0], PREDICTED[:0])):
+        store.write(found, gold, predicted)
+        here = store.read(found["key"])
+        assert here is not None
+        assert [part.tolist() for part in store.checked_predictions(here)] == [gold.tolist(), predicted.tolist()]
 
 
 # Writing whole or not at all
@@ -447,6 +328,22 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
         write_atomically(path, half)
     assert path.read_bytes() == b"old"
     assert files(tmp_path) == [path]
+
+
+def test_of_several_files_none_takes_its_place_before_all_are_filled(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "deep" / "two"
+    one.write_bytes(b"old")
+
+    def fill(file: Any) -> None:
+        assert one.read_bytes() == b"old"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(HarnessError, match=f"^can't write {two}: No space left on device. Free some space"):
+        write_together((one, lambda file: file.write(b"new")), (two, fill))
+    assert one.read_bytes() == b"old"
+    assert files(tmp_path) == [one]
+    write_together((one, lambda file: file.write(b"new")), (two, lambda file: file.write(b"new")))
+    assert [file.read_bytes() for file in (one, two)] == [b"new", b"new"]
 
 
 FREE = "Free some space, or choose another folder with --home or --results"

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.records import RecordStore, export, write_atomically
-from harness.report.leaderboard import render
-from harness.report.variances import variances_csv
+from harness.exchange import export
+from harness.records import RecordStore, write_atomically
+from harness.report.leaderboard import FORMATS
+from harness.report.rows import cell_rows
+from harness.report.variances import csv_of_rows
 
 
 def write_results(grid: dict[str, Any], store: RecordStore, folder: Path) -> None:
@@ -17,21 +19,20 @@ def write_results(grid: dict[str, Any], store: RecordStore, folder: Path) -> Non
 
     Of a crossed grid also variances.csv; of another one it goes.
     """
-    keys = grid_keys(grid)
-    records = store.read_all(keys)
+    rows = cell_rows(grid, store)
     texts = {
         "grid.json": json.dumps(grid, indent=1) + "\n",
-        "leaderboard.md": render(grid, records, "md"),
-        "leaderboard.csv": render(grid, records, "csv"),
+        "leaderboard.md": FORMATS["md"](grid, rows),
+        "leaderboard.csv": FORMATS["csv"](grid, rows),
     }
     if grid.get("crossed"):
-        texts["variances.csv"] = variances_csv(grid, records)
+        texts["variances.csv"] = csv_of_rows(rows)
     else:
         (folder / "variances.csv").unlink(missing_ok=True)
     for name, text in texts.items():
         data = text.encode()
         write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
-    export(store, keys, folder)
+    export(store, grid_keys(grid), folder)
 
 
 def grid_keys(grid: dict[str, Any]) -> list[str]:
@@ -53,13 +54,39 @@ def read_resolved(name: str, home: Path, results: Path) -> dict[str, Any]:
     places = (resolved_grid_file(home, name), results / name / "grid.json")
     for file in places:
         try:
-            grid: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            return _read_grid(file)
         except OSError:
             continue
-        except ValueError as error:
-            raise DataError(f"{file}: expected a resolved grid, found damage: {error}") from error
-        return grid
     raise DataError(
         f"grid '{name}' has not been run here: expected {places[0]} or {places[1]}. "
         f"Run it: python -m harness run --grid {name}"
     )
+
+
+def keys_of_grids(home: Path) -> set[str]:
+    """The keys of all runs of all grids that have been resolved in a home folder.
+
+    Raises DataError where there is none, or one can't be read.
+    """
+    files = sorted((home / "grids").glob("*.json"))
+    if not files:
+        raise DataError(
+            f"no grid has been resolved in {home}: expected some in {home / 'grids'}, to tell which records are of none"
+            ". Resolve one: python -m harness plan --grid NAME"
+        )
+    try:
+        return {key for file in files for key in grid_keys(_read_grid(file))}
+    except OSError as error:
+        raise DataError(f"can't read {error.filename}: {error.strerror}") from error
+
+
+def _read_grid(file: Path) -> dict[str, Any]:
+    """A resolved grid; DataError where the file is none."""
+    try:
+        grid: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if not {"name", "cells", "corpora"} <= grid.keys():
+            raise ValueError("something else")
+        grid_keys(grid)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DataError(f"{file}: expected a resolved grid, found damage: {error}") from error
+    return grid

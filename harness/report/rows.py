@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 
 from harness.analysis import components, summarise
 from harness.errors import HarnessError, unknown
@@ -22,8 +22,17 @@ DECIMALS = 4
 """Of a percentage, in CSV, in JSON and where means are compared: rounding reaches the digits far beyond."""
 
 Grid = Mapping[str, Any]
-Records = Mapping[str, Mapping[str, Any]]
 Row = dict[str, Any]
+
+
+class Records(Protocol):
+    """Records by the keys of their runs: a mapping, or a store, which reads each when it is asked for.
+
+    A table takes what it needs of a cell's records and lets them go, so that those of a store are never all in memory.
+    """
+
+    def get(self, key: str, /) -> Mapping[str, Any] | None:
+        """The record of a run, or None."""
 
 
 def cell_rows(grid: Grid, records: Records, metric: str | None = None) -> list[Row]:
@@ -65,7 +74,7 @@ def before_and_after(pretraining: Mapping[str, Any]) -> tuple[float, float]:
 
 def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, metric: str | None) -> Row:
     metric = metric or corpus["metric"]
-    known = [records[key] for key in cell["keys"] if key in records]
+    known = [record for record in map(records.get, cell["keys"]) if record is not None]
     complete = [record["scores"] for record in known if record["status"] == COMPLETE]
     scores = [100 * score["test"][metric] for score in complete]
     row = {name: cell[name] for name in ("cell", "encoder", "strategy", "text", "variant", "size")}

@@ -56,8 +56,13 @@ def variance_table(grid: Grid, rows: Sequence[Row]) -> str:
 
 def variances_csv(grid: Grid, records: Records, metric: str | None = None) -> str:
     """The same as CSV, one row a complete cell; `negative` names the sources whose variance was set to 0."""
+    return csv_of_rows(cell_rows(grid, records, metric))
+
+
+def csv_of_rows(found: Sequence[Row]) -> str:
+    """The same of the rows of a grid's cells."""
     rows = []
-    for row in filter(_is_known, cell_rows(grid, records, metric)):
+    for row in filter(_is_known, found):
         parts = row["components"]
         samples, initialisations = (parts.samples, parts.initialisations) if parts else (1, row["n"])
         deviations = {f"sd_{source}": sd for source, (sd, _) in zip(SOURCES, _deviations(row), strict=True)}
