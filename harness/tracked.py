@@ -1,6 +1,7 @@
-"""What MLflow shows of a grid, its cells and its records: names, tags, parameters and metrics. Free of mlflow.
+"""What MLflow shows of a grid, its cells and its records: names, tags, parameters and metrics; where it keeps them.
 
-Scores and shares are in percent. A child run carries its cell's parameters too, or filters would lose it.
+Free of mlflow. Scores and shares are in percent. A child run carries its cell's parameters too, or filters would lose
+it.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from harness.records import COMPLETE
@@ -33,10 +37,11 @@ class Content:
     metrics: tuple[tuple[str, float, int], ...] = ()
     status: str = RUNNING
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of all that the run shows."""
-        plain = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        shown = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        plain = json.dumps(shown, sort_keys=True)
         return hashlib.sha256(plain.encode()).hexdigest()
 
 
@@ -154,6 +159,29 @@ def experiment_tags(grid: Mapping[str, Any]) -> dict[str, str]:
         told.append(f"Refused: {' · '.join(word for word in words if word)}: {refusal['reason']}")
     tags = {GRID: grid["name"], "reprise.source": grid["source"], NOTE: "\n\n".join(told)}
     return {name: value[:LONGEST] for name, value in tags.items()}
+
+
+def default_uri(home: Path) -> str:
+    """The database in the home folder."""
+    return f"sqlite:///{home.absolute()}/mlflow.db"
+
+
+def database_of(uri: str) -> Path | None:
+    """The file of an SQLite store."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+
+
+def artifacts_of(uri: str) -> Path | None:
+    """Where artifacts of an SQLite store belong: beside the database. A server knows its own place."""
+    database = database_of(uri)
+    return database.parent / "mlflow-artifacts" if database else None
+
+
+def shown(text: str) -> str:
+    """Text without the passwords in its addresses."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def times_of(record: Mapping[str, Any]) -> tuple[int, int]:

@@ -12,9 +12,9 @@ import dataclasses
 import logging
 import math
 import os
-import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,23 +35,31 @@ from harness.tracked import (
     RUNNING,
     Cell,
     Content,
+    artifacts_of,
+    database_of,
+    default_uri,
     experiment_tags,
+    shown,
     shown_cell,
     shown_replicate,
     times_of,
 )
 
-# MLflow reads these from the environment, some of them while it is imported; what a person has set stays.
+# MLflow reads these from the environment, some of them while it is imported. What a person has set stays, and no other
+# variable is written: other threads are about.
 os.environ.update(
     {
-        "MLFLOW_DISABLE_TELEMETRY": "true",  # what a person measures is not reported to anyone
-        "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is raised here and told once, without tracebacks
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # seven by default: minutes until a server that is not there is told
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # the server's own queue of jobs, of no use here
+        name: value
+        for name, value in {
+            "MLFLOW_DISABLE_TELEMETRY": "true",  # what a person measures is not reported to anyone
+            "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is raised here and told once, without tracebacks
+            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # of seven: minutes until a server that is not there is told
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # the server's own queue of jobs, of no use here
+        }.items()
+        if name not in os.environ
     }
-    | dict(os.environ)
 )
 
 from mlflow import MlflowClient
@@ -69,11 +77,6 @@ class Counts(NamedTuple):
     unchanged: int
 
 
-def default_uri(home: Path) -> str:
-    """The database in the home folder."""
-    return f"sqlite:///{home.absolute()}/mlflow.db"
-
-
 def sync(uri: str, grid: Mapping[str, Any], records: Mapping[str, dict[str, Any]]) -> Counts:
     """Make the grid's experiment show these records and no others; HarnessError where the store can't be used."""
     tracker = Tracker(uri, grid)
@@ -86,16 +89,23 @@ def sync(uri: str, grid: Mapping[str, Any], records: Mapping[str, dict[str, Any]
 class Tracker:
     """Writes the runs of one resolved grid to the store at `uri`; logging a record again changes nothing.
 
-    One process writes. Opening makes the database and the experiment where they are not there yet. Every method
+    One process writes. Opening makes the database and the experiment where they are not there yet. `answered` is
+    called again and again as the store answers, with the number of records that it shows in full since. Every method
     raises HarnessError where the store can't be used; the records lack nothing then, and `sync` catches up later.
     """
 
-    def __init__(self, uri: str, grid: Mapping[str, Any]) -> None:
+    def __init__(
+        self, uri: str, grid: Mapping[str, Any], answered: Callable[[int], None] = lambda records: None
+    ) -> None:
         self._uri = uri
+        self._answered = answered
         self._cells = [shown_cell(cell, grid["corpora"][cell["corpus"]]) for cell in grid["cells"]]
+        self._cell_of = {key: cell for cell in self._cells for key in cell.keys}
         self._parents: dict[str, _Parent] = {}
         self._children: dict[str, _Child] = {}
         check(uri)
+        create(uri)
+        answered(0)
         with _told(uri):
             self._client = MlflowClient(tracking_uri=uri)
             self._experiment = self._find_or_make(grid)
@@ -104,15 +114,20 @@ class Tracker:
     def log(self, records: Mapping[str, dict[str, Any]]) -> int:
         """Write the child runs of those records that are missing or changed, and what their parents then show.
 
-        Records that are none of the grid's are passed over. Returns the number of child runs written.
+        Records that are none of the grid's are passed over. Returns the number of child runs written. The time is that
+        of the records' cells, however many others the grid has; many records of a cell take less than one by one.
         """
+        by_cell: dict[str, dict[str, dict[str, Any]]] = {}
+        for key in records:
+            if key in self._cell_of:
+                by_cell.setdefault(self._cell_of[key].key, {})[key] = records[key]
         written = 0
         with _told(self._uri):
-            for cell in self._cells:
-                mine = {key: records[key] for key in cell.keys if key in records}
-                if mine:
-                    written += self._log_replicates(cell, mine)
-                    self._summarise(cell)
+            for mine in by_cell.values():
+                cell = self._cell_of[next(iter(mine))]
+                written += self._log_replicates(cell, mine)
+                self._summarise(cell)
+                self._answered(len(mine))
         return written
 
     def prune(self, records: Mapping[str, Any]) -> int:
@@ -148,25 +163,29 @@ class Tracker:
 
     def _read(self) -> None:
         """Learn what the experiment holds; what was killed half-way, or written twice, is deleted."""
-        headlines = {key: cell.headline for cell in self._cells for key in cell.keys}
-        for run in list(self._search()):  # all first: a deletion would move the pages
+        useless = []
+        for run in self._search():
             tags, metrics = run.data.tags, run.data.metrics
             digest, cell, key = (tags.get(name) for name in (DIGEST, CELL, KEY))
             if cell is None:
                 continue  # not ours
             if digest is None or key in self._children or (key is None and cell in self._parents):
-                self._client.delete_run(run.info.run_id)
+                useless.append(run.info.run_id)
             elif key is None:
                 self._parents[cell] = _Parent(run.info.run_id, digest, run.info.status, metrics)
             else:
-                score = metrics.get(f"test_{headlines.get(key)}")
+                score = metrics.get(f"test_{self._cell_of[key].headline}") if key in self._cell_of else None
                 times = run.info.start_time, run.info.end_time
                 self._children[key] = _Child(run.info.run_id, digest, tags.get(PARENT, ""), score, *times)
+        for identifier in useless:  # now that all are read: a deletion moves the pages
+            self._client.delete_run(identifier)
+            self._answered(0)
 
     def _search(self) -> Iterator[Run]:
         token: str | None = None
         while True:
             page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
+            self._answered(0)
             yield from page
             token = page.token
             if not token:
@@ -189,6 +208,7 @@ class Tracker:
             score = 100 * record["scores"]["test"][cell.headline] if record["status"] == COMPLETE else None
             self._children[key] = _Child(run, content.digest, parent.run, score, *times[key])
             written += 1
+            self._answered(0)
         return written
 
     def _summarise(self, cell: Cell) -> None:
@@ -269,22 +289,9 @@ class _Child:
     ended: int
 
 
-def _database(uri: str) -> Path | None:
-    """The file of an SQLite store."""
-    if not uri.startswith("sqlite:///"):
-        return None
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
-
-
-def artifacts_of(uri: str) -> Path | None:
-    """Where artifacts of an SQLite store belong: beside the database. A server knows its own place."""
-    database = _database(uri)
-    return database.parent / "mlflow-artifacts" if database else None
-
-
 def check(uri: str) -> None:
     """Tell at once that an SQLite store can't be written: MLflow would make folders, or try for a minute and a half."""
-    database = _database(uri)
+    database = database_of(uri)
     if database is None:
         with _told(uri):
             MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
@@ -294,11 +301,29 @@ def check(uri: str) -> None:
             f"MLflow's database {database} can't be opened: there is no folder {database.parent}. "
             f"Make it: mkdir -p {database.parent}"
         )
+    with _writing(database), closing(sqlite3.connect(database, timeout=5)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.rollback()
+
+
+def create(uri: str) -> None:
+    """Give an SQLite store its tables, all or none: MLflow opens none again whose making was cut off half-way."""
+    database = database_of(uri)
+    if database is None or (database.exists() and database.stat().st_size):
+        return
+    with _writing(database), tempfile.TemporaryDirectory(dir=database.parent, prefix=".unfinished-") as folder:
+        with _told(uri):
+            MlflowClient(tracking_uri=default_uri(Path(folder))).search_experiments(max_results=1)
+        with closing(sqlite3.connect(f"{folder}/mlflow.db")) as whole, closing(sqlite3.connect(database)) as store:
+            whole.backup(store)
+
+
+@contextmanager
+def _writing(database: Path) -> Iterator[None]:
+    """Say that an SQLite store can't be written, why, and what to type next."""
     try:
-        with closing(sqlite3.connect(database, timeout=5)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()
-    except sqlite3.Error as error:
+        yield
+    except (OSError, sqlite3.Error) as error:
         raise HarnessError(
             f"MLflow's database {database} can't be written: {error}. Nothing is in it that the records don't hold: "
             "free it or move it away, then type: python -m harness sync"
@@ -316,8 +341,3 @@ def _told(uri: str) -> Iterator[None]:
             f"the MLflow store at {shown(uri)} can't be used: {reason}\nThe records lack nothing. "
             "Once the store is there, type: python -m harness sync"
         ) from error
-
-
-def shown(text: str) -> str:
-    """Text without the passwords in its addresses."""
-    return re.sub(r"//[^/@\s]*@", "//", text)

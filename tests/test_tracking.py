@@ -24,7 +24,8 @@ from mlflow.exceptions import MlflowException
 from harness.analysis import summarise
 from harness.commands.track import serve_ui
 from harness.errors import HarnessError
-from harness.tracking import Counts, Tracker, default_uri, sync
+from harness.tracked import default_uri
+from harness.tracking import Counts, Tracker, sync
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {f"test_micro_f1_positive_{name}" for name in ("mean", "sd", "ci_low", "ci_high")}
@@ -156,9 +157,7 @@ def make_records(grid: Grid) -> Records:
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables and nothing in them: migrating one takes seconds."""
-    home = tmp_path_factory.mktemp("migrated")
-    MlflowClient(tracking_uri=default_uri(home)).search_experiments()
-    return home / "mlflow.db"
+    return migrate(tmp_path_factory.mktemp("migrated"))
 
 
 @pytest.fixture(autouse=True)
@@ -174,6 +173,11 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture
 def uri(migrated: Path, tmp_path: Path) -> str:
     return new_store(migrated, tmp_path / "home")
+
+
+def migrate(home: Path) -> Path:
+    MlflowClient(tracking_uri=default_uri(home)).search_experiments()
+    return home / "mlflow.db"
 
 
 def new_store(migrated: Path, home: Path) -> str:
@@ -418,6 +422,20 @@ def test_logging_again_writes_nothing(uri: str) -> None:
     assert Tracker(uri, grid).log(json.loads(json.dumps(records))) == 0
     assert sync(uri, grid, records) == Counts(written=0, removed=0, unchanged=6)
     assert {run.info.run_id for run in runs_of(uri, view=ViewType.ALL)} == ids
+
+
+def test_the_store_is_heard_of_until_it_shows_every_record(uri: str) -> None:
+    grid = make_grid()
+    records = make_records(grid)
+    stranger = make_record(make_cell("c", grid["cells"][0]["spec"], "", 1), 0, 0.5)
+    heard: list[int] = []
+    tracker = Tracker(uri, grid, heard.append)
+    assert sum(heard) == 0
+    tracker.log({stranger["key"]: stranger, **records})
+    assert sum(heard) == 6
+    assert len(heard) > 6
+    tracker.log(records)
+    assert sum(heard) == 12
 
 
 def test_a_deleted_database_is_rebuilt_from_the_records_in_silence(
@@ -697,14 +715,7 @@ def test_a_server_shows_and_takes_the_same_tables(
     records[grid["cells"][1]["keys"][0]] = make_record(grid["cells"][1], 0, None)
     sync(uri, grid, records)
     served, port = new_store(migrated, tmp_path / "served"), free_port()
-    program = f"import sys; from harness.commands.track import serve_ui; sys.exit(serve_ui({served!r}, port={port}))"
-    server = subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=working_directory,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    server = start_server(served, port, working_directory)
     try:
         address = f"http://127.0.0.1:{port}"
         assert server.stdout is not None and address in server.stdout.readline()
@@ -717,6 +728,19 @@ def test_a_server_shows_and_takes_the_same_tables(
         assert server.wait(timeout=30) == 130
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+def start_server(uri: str, port: int, folder: Path) -> subprocess.Popen[str]:
+    """`ui` over the store at `uri`, in a process group of its own, typed in `folder`."""
+    program = f"import sys; from harness.commands.track import serve_ui; sys.exit(serve_ui({uri!r}, port={port}))"
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def fetch(address: str) -> str:

@@ -82,7 +82,8 @@ def _home(home: Path) -> int:
         return 1
     store = RecordStore(home / "records")
     keys = list(store.keys())
-    store.read_all(keys)
+    for _ in store.each(keys):
+        pass
     print(f"home {home}: can be written to; {len(keys):,} records, {len(store.damaged):,} damaged")
     for path, cause in store.damaged.items():
         print(f"  {path}: {cause}")
@@ -91,12 +92,13 @@ def _home(home: Path) -> int:
 
 def _store(asked: argparse.Namespace) -> int:
     from harness import tracking
+    from harness.tracked import default_uri, shown
 
-    uri = asked.mlflow_uri or tracking.default_uri(asked.home)
+    uri = asked.mlflow_uri or default_uri(asked.home)
     try:
         tracking.check(uri)
     except HarnessError as error:
         print(f"MLflow: {error}")
         return 1
-    print(f"MLflow: {tracking.shown(uri)} can be used")
+    print(f"MLflow: {shown(uri)} can be used")
     return 0

@@ -9,10 +9,12 @@ import subprocess
 import sys
 
 from harness import tracking
-from harness.commands.look import tell_damaged
+from harness.commands.records import tell_damaged
 from harness.errors import HarnessError
+from harness.locks import locked
 from harness.records import RecordStore
 from harness.report.results import grid_keys, read_resolved
+from harness.tracked import artifacts_of, default_uri, shown
 
 
 def sync(asked: argparse.Namespace) -> int:
@@ -21,7 +23,8 @@ def sync(asked: argparse.Namespace) -> int:
     store = RecordStore(asked.home / "records")
     records = store.read_all(grid_keys(grid))
     tell_damaged(store)
-    counts = tracking.sync(_uri(asked), grid, records)
+    with locked(asked.home, "mlflow", f"sync --grid {asked.grid}"):
+        counts = tracking.sync(_uri(asked), grid, records)
     told = f"{counts.written:,} runs written, {counts.removed:,} removed, {counts.unchanged:,} unchanged"
     print(f"{grid['name']}: {told}")
     return 0
@@ -38,15 +41,16 @@ def serve_ui(uri: str, host: str = "127.0.0.1", port: int = 5000) -> int:
     Raises HarnessError where the store or the port can't be used.
     """
     if uri.startswith(("http://", "https://")):
-        raise HarnessError(f"{tracking.shown(uri)} is a server already: open that address in a browser")
+        raise HarnessError(f"{shown(uri)} is a server already: open that address in a browser")
     tracking.check(uri)
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
         raise HarnessError(f"can't listen on {host}:{port}: {error.strerror}. Choose another --port") from error
+    tracking.create(uri)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    if artifacts := tracking.artifacts_of(uri):
+    if artifacts := artifacts_of(uri):
         command += ["--artifacts-destination", artifacts.as_uri()]
     print(f"MLflow opens at http://{host}:{port} in some seconds; Ctrl-C ends it", flush=True)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server stays behind a killed harness
@@ -62,5 +66,5 @@ def serve_ui(uri: str, host: str = "127.0.0.1", port: int = 5000) -> int:
 
 
 def _uri(asked: argparse.Namespace) -> str:
-    uri: str = asked.mlflow_uri or tracking.default_uri(asked.home)
+    uri: str = asked.mlflow_uri or default_uri(asked.home)
     return uri
