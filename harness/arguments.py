@@ -1,4 +1,4 @@
-"""Flags that several verbs share, and the verbs of `data`."""
+"""Flags that several verbs share, and the verbs of `data` and `records`."""
 
 from __future__ import annotations
 
@@ -88,6 +88,48 @@ def _add_train_vectors(part: argparse.ArgumentParser) -> None:
     )
 
 
+def add_records(parser: argparse.ArgumentParser) -> None:
+    """The verbs of `records`."""
+    which = parser.add_subparsers(metavar="list|show|import|merge|export|prune", required=True)
+    lines = {
+        "list": "one line a record",
+        "show": "one record, whole",
+        "import": "bring home the records of a results folder",
+        "merge": "bring home the records of other homes and results folders: of two of one run the better one stays, a "
+        "complete one before a failed one, else the later one; 1 where some are damaged, which are left out",
+        "export": "write records and predictions as a results folder has them",
+        "prune": "remove records, told one by one",
+    }
+    made = {name: which.add_parser(name, help=line, description=f"{line}.") for name, line in lines.items()}
+    for name, part in made.items():
+        add_home(part)
+        part.set_defaults(verb=f"records {name}")
+        if name in ("list", "export", "prune"):
+            part.add_argument("--grid", metavar="NAME", help="only the runs of this grid")
+            add_results(part)
+    state = made["list"].add_mutually_exclusive_group()
+    for name in ("complete", "failed"):
+        state.add_argument(f"--{name}", action="store_const", const=name, dest="status", help=f"only the {name} ones")
+    made["list"].add_argument("--stale", action="store_true", help="only those whose code has changed since")
+    made["show"].add_argument("key", help="the beginning of its key")
+    made["import"].add_argument("folder", type=Path, metavar="FOLDER", help="such as results/kbp37")
+    places = "a home folder, the folder of its records, or a results folder"
+    made["merge"].add_argument("places", nargs="+", type=Path, metavar="PLACE", help=places)
+    made["export"].add_argument("folder", type=Path, metavar="FOLDER", help="made where it is not there")
+    _add_prune(made["prune"])
+
+
+def _add_prune(part: argparse.ArgumentParser) -> None:
+    for name, line in (
+        ("failed", "records of failed runs"),
+        ("stale", "records whose code has changed since"),
+        ("damaged", "records that can't be read, or whose predictions can't; what else is left of killed writers"),
+        ("not-in-grids", "records of runs that are in no grid which was resolved in this home"),
+    ):
+        part.add_argument(f"--{name}", action="store_true", help=line)
+    part.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
+
+
 def add_home(parser: argparse.ArgumentParser) -> None:
     """Where caches and records are kept."""
     default = Path(os.environ.get("HARNESS_HOME") or ".harness")
@@ -135,3 +177,14 @@ def parameter(text: str) -> tuple[str, str]:
 def count_or_none(text: str) -> int:
     """A count, or 0."""
     return 0 if text == "0" else count(text)
+
+
+def seconds(text: str) -> float:
+    """A time."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds, such as 600, found '{text}'")
+    return found

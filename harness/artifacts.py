@@ -8,10 +8,12 @@ place and renamed. One that its digests do not fit is damaged; it is told of, re
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -22,6 +24,8 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from harness.errors import DataError
 
 TENSORS, META, DIGESTS = "tensors.safetensors", "meta.json", "sha256.json"
 HIDDEN = ".unfinished-"
@@ -82,6 +86,32 @@ class ArtifactStore:
 
         self.write_folder(kind, key, write)
         return artifact
+
+    def pack(self, kind: str, key: str) -> bytes | None:
+        """The files of an artifact in one piece, to travel; None where it has not been made, or was damaged."""
+        if not self.has(kind, key):
+            return None
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for file in _files(self.folder(kind, key)):
+                archive.add(file, file.name)
+        return packed.getvalue()
+
+    def unpack(self, kind: str, key: str, packed: bytes) -> None:
+        """Put an artifact that was packed in its place, unless it is there already; DataError where it is damaged."""
+        if self.has(kind, key):
+            return
+
+        def write(unfinished: Path) -> None:
+            with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+                archive.extractall(unfinished, filter="data")
+            if found := fault(unfinished):
+                raise DataError(
+                    f"the {kind} {key[:16]} that came is damaged ({found}); expected it whole: send it again"
+                )
+            (unfinished / DIGESTS).unlink()
+
+        self.write_folder(kind, key, write)
 
     def write_folder(self, kind: str, key: str, write: Callable[[Path], None]) -> Path:
         """Let `write` fill a folder that then takes its place at once; the first of two writers wins."""

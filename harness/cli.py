@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.arguments import add_data, add_grid, add_home, add_mlflow, add_results, count, count_or_none, port
+from harness.arguments import (
+    add_data,
+    add_grid,
+    add_home,
+    add_mlflow,
+    add_records,
+    add_results,
+    count,
+    count_or_none,
+    port,
+    seconds,
+)
 from harness.errors import GridError, HarnessError
 
 Verbs = Any  # argparse keeps the type of what add_subparsers returns to itself
@@ -33,6 +44,11 @@ EXAMPLES = {
     "plan": """
   python -m harness plan --grid kbp37
   python -m harness plan --grid my-grid.toml --encoder bilstm --rerun stale""",
+    "bundle": """
+  python -m harness bundle kbp37 kbp37.zip
+  python -m harness bundle my-grid.toml small.zip --encoder bilstm --size 50 200 --replicates 1
+  python -m harness run --bundle small.zip          there, without the corpora
+  python -m harness records merge /mnt/there/home   here, its records""",
     "list": """
   python -m harness list encoders
   python -m harness list strategies --check""",
@@ -40,9 +56,12 @@ EXAMPLES = {
   python -m harness leaderboard --grid kbp37
   python -m harness leaderboard --grid kbp37 --format latex --metric macro_f1_positive > table.tex""",
     "records": """
-  python -m harness records list --grid kbp37
+  python -m harness records list --grid kbp37 --failed
   python -m harness records show 3fa2
-  python -m harness records import results/kbp37""",
+  python -m harness records import results/kbp37
+  python -m harness records merge ~/other/.harness /mnt/cluster/home
+  python -m harness records export for-a-colleague --grid kbp37
+  python -m harness records prune --stale --not-in-grids --dry-run""",
     "data": """
   python -m harness data list
   python -m harness data fetch kbp37
@@ -113,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         made = _verb(verbs, name, line)
         add_home(made)
         _add_selection(made)
+        made.add_argument("--bundle", type=Path, metavar="FILE", help="in place of --grid, what `bundle` has packed")
         made.add_argument(
             "--rerun",
             choices=("missing", "failed", "stale", "all"),
@@ -120,13 +140,35 @@ def _parser() -> argparse.ArgumentParser:
             help="what to run besides the runs without a record: nothing (default), the failed, the stale, all",
         )
         made.add_argument(
-            "--workers", type=count_or_none, metavar="N", help="processes; 0: in this one (default: cores)"
+            "--workers", type=count_or_none, metavar="N", help="processes; 0: in this one (default: physical cores)"
+        )
+        made.add_argument(
+            "--scheduler", metavar="ADDRESS|FILE", help="run on this Dask cluster, by its scheduler's address or file"
         )
         if name == "run":
+            made.add_argument(
+                "--run-timeout",
+                type=seconds,
+                metavar="SECONDS",
+                help="longer, a run has failed; needs worker processes",
+            )
+            made.add_argument("--fail-fast", action="store_true", help="the first failed run ends it")
+            made.add_argument(
+                "--stack", type=count, metavar="N", help="runs that train together (default: 16 on CUDA, else 1)"
+            )
             made.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
             add_results(made)
             add_mlflow(made)
             made.add_argument("--no-mlflow", action="store_true", help="write no MLflow; `sync` catches up")
+
+    packed = _verb(verbs, "bundle", "pack what a machine without the corpora needs to run a grid")
+    packed.add_argument("grid", metavar="GRID", help="a grid that comes with it, or a TOML file")
+    packed.add_argument("file", type=Path, metavar="FILE", help="to write, such as kbp37.zip")
+    add_home(packed)
+    _add_narrowing(packed, "", "")
+    told = "also the entity vectors and pre-trained encoders that are here: less work there, more megabytes"
+    packed.add_argument("--with-pretrained", action="store_true", help=told)
+    packed.set_defaults(bundle=None, vectors=None)
 
     listing = _verb(verbs, "list", "list the plugins and grids, importing none")
     listing.add_argument("what", choices=("encoders", "strategies", "corpora", "grids"))
@@ -139,18 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument("--format", choices=("md", "csv", "json", "latex"), default="md", help="(default: md)")
     board.add_argument("--metric", metavar="NAME", help="another metric than the corpus's headline")
 
-    records = _verb(verbs, "records", "list, show or import records")
-    which = records.add_subparsers(metavar="list|show|import", required=True)
-    listed = which.add_parser("list", help="one line a record")
-    listed.add_argument("--grid", metavar="NAME", help="only the runs of this grid")
-    shown = which.add_parser("show", help="one record, whole")
-    shown.add_argument("key", help="the beginning of its key")
-    imported = which.add_parser("import", help="restore the records of a results folder")
-    add_results(listed)
-    imported.add_argument("folder", type=Path, help="such as results/kbp37")
-    for name, part in (("list", listed), ("show", shown), ("import", imported)):
-        add_home(part)
-        part.set_defaults(verb=f"records {name}")
+    add_records(_verb(verbs, "records", "list, show, import, merge, export or remove records"))
 
     add_data(_verb(verbs, "data", "list, fetch, check, show, convert or parse corpora and texts"))
 
@@ -186,14 +217,20 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     """Which runs: a grid and what narrows it, or flags alone."""
     grid_help = "a grid that comes with it, or a TOML file"
     parser.add_argument("--grid", nargs="?", const="default", metavar="NAME|FILE", help=grid_help)
+    _add_narrowing(parser, "; without a grid: what to run", "; without a grid: what strategies read")
+    parser.add_argument("--vectors", metavar="FILE", help="word vectors, where no grid names them (default: own)")
+    parser.set_defaults(bundle=None)
+
+
+def _add_narrowing(parser: argparse.ArgumentParser, alone: str, text_alone: str) -> None:
+    """Which runs of a grid; the other two are what else the flags mean where they may stand without one."""
     for axis in ("corpus", "encoder", "strategy"):
-        parser.add_argument(f"--{axis}", nargs="+", metavar="NAME", help="only these; without --grid: what to run")
-    text = "only the runs that read these texts; without --grid: what strategies read"
+        parser.add_argument(f"--{axis}", nargs="+", metavar="NAME", help=f"only these{alone}")
+    text = f"only the runs that read these texts{text_alone}"
     parser.add_argument("--text", nargs="+", metavar="NAME|PATH", help=text)
     parser.add_argument("--size", nargs="+", metavar="N", help="only these training sizes: a count, S1 to S10, full")
     parser.add_argument("--replicates", type=count, metavar="N", help="only the first N replicates")
     parser.add_argument("--cell", nargs="+", metavar="KEY", help="only the cells whose keys begin so")
-    parser.add_argument("--vectors", metavar="FILE", help="word vectors, where no grid names them (default: own)")
     parser.add_argument("--strict", action="store_true", help="an example of a corpus that can't be used is an error")
 
 
@@ -243,16 +280,24 @@ def _carry_out(asked: argparse.Namespace) -> int:
             from harness.commands.run import run as verb
         case "plan":
             from harness.commands.run import plan as verb
+        case "bundle":
+            from harness.commands.bundle import bundle as verb
         case "list":
             from harness.commands.look import plugins as verb
         case "leaderboard":
             from harness.commands.look import leaderboard as verb
         case "records list":
-            from harness.commands.look import records_list as verb
+            from harness.commands.records import listed as verb
         case "records show":
-            from harness.commands.look import records_show as verb
+            from harness.commands.records import show as verb
         case "records import":
-            from harness.commands.look import records_import as verb
+            from harness.commands.records import import_results as verb
+        case "records merge":
+            from harness.commands.records import merge as verb
+        case "records export":
+            from harness.commands.records import export as verb
+        case "records prune":
+            from harness.commands.records import prune as verb
         case "data list":
             from harness.commands.data import listed as verb
         case "data fetch":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable, Sequence
 
 
@@ -28,6 +29,18 @@ class PluginError(HarnessError):
 
 class DivergedError(HarnessError):
     """A loss is no longer a number."""
+
+
+class WorkerDied(HarnessError):
+    """The process that was at a task died in it, more than once."""
+
+
+def as_record(error: Exception) -> dict[str, str | None]:
+    """What a record holds of an error: type, message, and the traceback of one that nobody foresaw."""
+    message = str(error) or type(error).__name__
+    foreseen = isinstance(error, HarnessError)
+    trace = None if foreseen else "".join(traceback.format_exception(error))
+    return {"type": type(error).__name__, "message": message, "traceback": trace}
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -28,13 +28,22 @@ GRID_FORMAT = 1
 
 @dataclass(frozen=True)
 class ResolvedGrid:
-    """What a grid comes to. `plain` is what is written as grid.json; `runs` are in the grid's own order."""
+    """What a grid comes to. `plain` is what is written as grid.json; `runs` are in the grid's own order.
+
+    `headlines` are, for each corpus, the metric that chooses on dev and the label of the negative class. A grid that
+    came without its data, in a bundle, has neither corpora, nor vectors, nor texts, and of the runs those selected.
+    """
 
     plain: dict[str, Any]
     runs: dict[str, RunSpec]
+    headlines: dict[str, tuple[str, str | None]]
     corpora: dict[str, CorpusEntry]
     vectors: dict[str, VectorSource]
     texts: dict[str, TextEntry]
+
+    def scored(self, spec: RunSpec) -> tuple[str, str | None]:
+        """The metric that chooses on dev, and the label of the negative class, of a run."""
+        return self.headlines[str(spec.corpus)]
 
     def corpus_of(self, spec: RunSpec) -> CorpusEntry:
         """The corpus of a run."""
@@ -108,7 +117,8 @@ def resolve(name: str, text: str, home: Path, strict: bool = False) -> ResolvedG
     }
     loaders = {source.digest: source for source in sources.values()}
     by_text = {str(for_reading(entry.spec, kind.reads)): entry for entry in texts for _, kind, _ in axes.encoders}
-    return ResolvedGrid(resolved, runs, {str(entry.spec): entry for entry in entries}, loaders, by_text)
+    headlines = {str(entry.spec): (entry.source.about.headline, entry.source.about.negative_label) for entry in entries}
+    return ResolvedGrid(resolved, runs, headlines, {str(entry.spec): entry for entry in entries}, loaders, by_text)
 
 
 def _sizes(written: Sequence[int | str], entry: CorpusEntry, mistakes: list[str]) -> list[int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import grid_files, registry
+from harness import bundles, grid_files, registry
+from harness.artifacts import ArtifactStore
 from harness.axes import TARGET
 from harness.contracts import TextReader
 from harness.datasets.sources import find_path, fitting_readers
@@ -22,7 +24,9 @@ ADHOC = "adhoc"
 
 
 def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
-    """The grid that is named, or the one that the flags make; GridError where they don't say enough."""
+    """The grid that is named, that of a bundle, or one made of the flags; GridError where they don't say enough."""
+    if asked.bundle is not None:
+        return _bundled(asked, home)
     if asked.grid is not None:
         if asked.vectors is not None:
             raise GridError([f"--vectors: the grid '{asked.grid}' names its vectors; change them in its file"])
@@ -34,13 +38,27 @@ def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
     return resolve(ADHOC, _toml(asked, home), home, asked.strict)
 
 
+def _bundled(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
+    """The grid of a bundle; GridError where a flag beside it has no meaning."""
+    mistakes = []
+    if asked.grid is not None:
+        mistakes.append(f"--grid {asked.grid}: the bundle holds a grid; leave the flag out, or --bundle")
+    if asked.vectors is not None:
+        mistakes.append(f"--vectors {asked.vectors}: the bundle holds the vectors of its grid; leave the flag out")
+    if asked.strict:
+        mistakes.append("--strict: no corpus is read where a bundle runs; give the flag to python -m harness bundle")
+    if mistakes:
+        raise GridError(mistakes)
+    return bundles.read(asked.bundle, ArtifactStore(home / "artifacts"), lambda line: print(line, file=sys.stderr))
+
+
 def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
     """The runs of the grid that the flags ask for.
 
     Raises GridError, with all mistakes, where a flag names what the grid does not have.
     """
     runs = dict(grid.runs)
-    if asked.grid is None:
+    if asked.grid is None and asked.bundle is None:
         if asked.cell:
             raise GridError(["--cell: expected --grid beside it, for cells are a grid's"])
         return runs
@@ -56,8 +74,9 @@ def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
     if asked.size:
         runs = _of_sizes(runs, grid, asked.size, mistakes)
     if asked.replicates:
-        if asked.replicates > grid.plain["replicates"]:
-            mistakes.append(f"--replicates: the grid has {grid.plain['replicates']}, found {asked.replicates}")
+        replicates = max((spec.replicate + 1 for spec in grid.runs.values()), default=0)
+        if asked.replicates > replicates:
+            mistakes.append(f"--replicates: the grid has {replicates}, found {asked.replicates}")
         runs = {key: spec for key, spec in runs.items() if spec.replicate < asked.replicates}
     cells = {spec.cell for spec in grid.runs.values()}
     strange = [start for start in asked.cell or () if not any(cell.startswith(start) for cell in cells)]
@@ -81,12 +100,18 @@ def _of_sizes(
     runs: Mapping[str, RunSpec], grid: ResolvedGrid, written: Sequence[str], mistakes: list[str]
 ) -> dict[str, RunSpec]:
     have = {(str(spec.corpus), spec.size) for spec in grid.runs.values()}
+    full = {
+        str(grid.runs[key].corpus): grid.plain["corpora"][cell["corpus"]]["counts"]["train"]
+        for cell in grid.plain["cells"]
+        for key in cell["keys"]
+        if key in grid.runs
+    }
     chosen: set[tuple[str, int]] = set()
     for size in written:
         found, fault = set(), ""
-        for corpus, entry in grid.corpora.items():
+        for corpus, count in full.items():
             try:
-                found.add((corpus, size_of(int(size) if size.isdigit() else size, len(entry.split.train))))
+                found.add((corpus, size_of(int(size) if size.isdigit() else size, count)))
             except ValueError as error:
                 fault = str(error)
         if not found & have:

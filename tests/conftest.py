@@ -9,12 +9,20 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from harness import registry
+from harness.artifacts import ArtifactStore
+from harness.grid import ResolvedGrid
+from harness.runner import Outcome
+from harness.scheduler import pools
+from harness.scheduler.carry_out import Rules, Watcher, carry_out
+from harness.scheduler.graph import HERE, tasks_of
+from harness.scheduler.pools import Pool
+from harness.scheduler.preparing import prepare
 
 # A shell's background job ignores interrupts, and so would the processes that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -98,6 +106,31 @@ def find_data() -> FindData:
         pytest.skip(f"no folder of HARNESS_DATA has {', '.join(files)}")
 
     return find
+
+
+def prepare_here(grid: ResolvedGrid, home: Path) -> None:
+    """Make the prepared data of all runs of a grid, and nothing else."""
+    store = ArtifactStore(home / "artifacts")
+    for task in tasks_of(grid.runs.values(), store):
+        if task.kind in HERE:
+            prepare(task, grid, store, lambda line: None)
+
+
+def run_here(grid: ResolvedGrid, home: Path, told: Callable[[str], None] = lambda line: None) -> list[Outcome]:
+    """The outcomes of all runs of a grid, and what they stand on, made in this process."""
+    with pools.here() as pool:
+        return run_in(pool, grid, home, told)
+
+
+def run_in(
+    pool: Pool, grid: ResolvedGrid, home: Path, told: Callable[[str], None] = lambda line: None, **rules: Any
+) -> list[Outcome]:
+    """The same by the workers of a pool."""
+    outcomes: list[Outcome] = []
+    home.mkdir(exist_ok=True)
+    watcher = Watcher(outcomes.append, told=told)
+    carry_out(list(grid.runs.values()), grid, home, pool, watcher, Rules(**rules), lambda task: 1.0)
+    return outcomes
 
 
 def _last_class(source: str) -> str:

@@ -11,13 +11,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness.collection import tree_fault
@@ -25,7 +27,7 @@ from harness.contracts import Parse
 from harness.datasets.annotation import Annotated, Annotator, annotate, models_folder
 from harness.datasets.parses import ParseSet, Tokens
 from harness.errors import DataError, HarnessError
-from harness.runner import start_worker
+from harness.scheduler import pools
 
 EXPECTED = (
     "expected a folder of Stanza's models, resources.json with en/pos, en/lemma and en/depparse, as "
@@ -152,21 +154,32 @@ def test_workers_give_the_parses_that_this_process_gives(
     chosen = sentences(260, 4)
     annotated(chosen, parse_set, annotator)
     other = ParseSet.create(tmp_path, "other", annotator.maker, annotator.files)
-    with ProcessPoolExecutor(1, get_context("spawn"), start_worker) as pool:
-        assert annotated(chosen, other, annotator, pool).parsed == 260
+    with pools.local(1) as pool:
+        assert annotated(chosen, other, annotator, pool.executor).parsed == 260
     assert other.parses(chosen) == parse_set.parses(chosen)
 
 
-def _die(*anything: Any) -> None:
-    os._exit(1)
+@pytest.mark.slow
+def test_workers_that_die_are_told(parse_set: ParseSet, annotator: Annotator) -> None:
+    over = threading.Event()
 
+    def kill(pool: pools.DaskPool) -> None:
+        """Whenever a worker has sentences."""
+        while not over.wait(0.2):
+            if any(pool._client.processing().values()):
+                for process in psutil.Process().children(recursive=True):
+                    with suppress(psutil.Error):
+                        if "spawn_main" in " ".join(process.cmdline()):
+                            process.kill()
 
-def test_a_worker_that_dies_is_told(parse_set: ParseSet, annotator: Annotator) -> None:
-    with (
-        ProcessPoolExecutor(1, get_context("spawn"), _die) as pool,
-        pytest.raises(HarnessError) as raised,
-    ):
-        annotated(sentences(260), parse_set, annotator, pool)
+    with pools.local(1) as pool, ThreadPoolExecutor(1) as killer:
+        assert isinstance(pool, pools.DaskPool)
+        killer.submit(kill, pool)
+        try:
+            with pytest.raises(HarnessError) as raised:
+                annotated(sentences(2000), parse_set, annotator, pool.executor)
+        finally:
+            over.set()
     assert str(raised.value) == (
         "a process that parses sentences died; expected it to live. Is there enough memory? What is parsed is kept, "
         "and the same command goes on; fewer --workers need less"

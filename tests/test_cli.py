@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import forget_plugins
 
-from harness import provenance
 from harness.cli import main
 from harness.records import RecordStore
 
@@ -153,7 +153,8 @@ class TestRun:
         assert run() == 0
         before = records_of()
         assert harness("records", "import", "results/tiny", "--home", "empty") == 0
-        assert f"{RUNS} records imported from results/tiny into empty, 0 were there already" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert f"{RUNS} records brought to empty, 0 here already as good or better, 0 damaged" in out
         assert records_of("empty") == before
         assert run(home="empty") == 0
         assert "Nothing to run" in capsys.readouterr().err
@@ -276,7 +277,7 @@ class TestRun:
         assert run(*narrowed) == 0
         file = folder / "acme_doubled.py"
         file.write_text(file.read_text().replace("2 *", "3 *"))
-        provenance.sources.cache_clear()
+        forget_plugins()
         capsys.readouterr()
         assert run(*narrowed) == 0
         assert "Nothing to run: 0 to run, 2 complete, 0 failed, 2 stale" in capsys.readouterr().err
@@ -479,11 +480,15 @@ class TestLooking:
         assert "two sentences were kept" in out
         assert "refused: handcrafted with avg-embed: handcrafted lacks what avg-embed needs" in out
         assert "to run: tiny (paper) bilstm avg-embed, 8 labels, replicate 1" in out
-        assert "20 to run, 0 complete, 0 failed. No record tells how long that takes." in out
+        assert "20 to run, 0 complete, 0 failed. About " in out
+        assert "(guessed: prepared data, " in out
         assert run("--size", "8") == 0
         capsys.readouterr()
         assert harness("plan", "--grid", "tiny.toml", "--workers", "2") == 0
-        assert "10 to run, 10 complete, 0 failed. About 1 min with 2 at a time" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert "10 to run, 10 complete, 0 failed. About " in out
+        assert " with 2 at a time; " in out
+        assert "(by the records here)" in out
 
     def test_leaderboard_in_every_format(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run("--encoder", "mean") == 0

@@ -7,9 +7,13 @@ import itertools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,7 @@ from harness.datasets.texts import read_text
 
 ROOT = Path(__file__).parents[1]
 PAGES = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / "docs").glob("*.md")}
-CORPUS, STRATEGY, TEXT = "your-own-corpus", "adding-a-strategy", "unlabelled-text"
+CLUSTER, CORPUS, STRATEGY, TEXT = "cluster", "your-own-corpus", "adding-a-strategy", "unlabelled-text"
 
 VERBS = {
     "employee_of": ("works for", "is paid by", "joined"),
@@ -44,20 +48,40 @@ def commands(page: str) -> list[str]:
     return [command for block in blocks("sh", page) for command in block.strip().splitlines()]
 
 
+def surroundings(folder: Path, **programs: str) -> dict[str, str]:
+    """The environment of a user in a folder, whose `python`, and what else is given, are these shell commands."""
+    bin_folder = folder / "bin"
+    bin_folder.mkdir(exist_ok=True)
+    for name, command in {"python": f'exec "{sys.executable}" "$@"', **programs}.items():
+        (bin_folder / name).write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
+        (bin_folder / name).chmod(0o755)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("HARNESS_")}
+    path = os.pathsep.join((str(bin_folder), str(Path(sys.executable).parent), os.environ["PATH"]))
+    modules = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return own | {"PATH": path, "PYTHONPATH": modules}
+
+
 def typed(command: str, folder: Path) -> str:
     """What a command of a page answers in a folder, as a user would type it; it must succeed."""
-    bin_folder = folder / "bin"
-    if not bin_folder.is_dir():
-        bin_folder.mkdir()
-        (bin_folder / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
-        (bin_folder / "python").chmod(0o755)
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("HARNESS_")}
-    path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
-    modules = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    surroundings |= {"PATH": path, "PYTHONPATH": modules}
-    ran = subprocess.run(command, shell=True, cwd=folder, env=surroundings, capture_output=True, text=True)
+    ran = subprocess.run(
+        command, shell=True, cwd=folder, env=surroundings(folder), capture_output=True, text=True
+    )  # fmt: skip
     assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
     return ran.stdout
+
+
+@contextmanager
+def left_running(command: str, folder: Path, **programs: str) -> Iterator[subprocess.Popen[str]]:
+    """A command of a page that stays, with all that it starts, until the block ends."""
+    started = subprocess.Popen(
+        command, shell=True, cwd=folder, env=surroundings(folder, **programs), text=True, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield started
+    finally:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
 
 
 def examples() -> list[dict[str, Any]]:
@@ -112,7 +136,48 @@ def test_five_commands_lead_from_files_to_a_leaderboard(newcomer: Path) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_links_to_is_there(page: str) -> None:
     for target in re.findall(r"\]\((.+?)\)", PAGES[page]):
-        assert (ROOT / "docs" / target).is_file(), target
+        if target.startswith("#"):
+            titles = re.findall(r"^#+ (.+)$", PAGES[page], re.MULTILINE)
+            assert target[1:] in {title.lower().replace(" ", "-") for title in titles}
+        elif not target.startswith("https://"):
+            assert (ROOT / "docs" / target).is_file(), target
+
+
+@pytest.mark.slow
+def test_a_cluster_by_hand_and_a_bundle_as_the_page_says(tmp_path: Path) -> None:
+    scheduler, worker, run, *of_bundles = commands(CLUSTER)
+    bundle, run_bundle, merge, plan = of_bundles
+    scheduler += " --port 0 --dashboard-address 127.0.0.1:0"  # others may have the usual ones on this machine
+    with left_running(scheduler, tmp_path), left_running(worker.replace("--nworkers 4", "--nworkers 2"), tmp_path):
+        wait_for(tmp_path / "scheduler.json")
+        assert "12 of 12 runs complete, 0 failed" in typed(run, tmp_path)
+    assert "quick.zip" in typed(bundle, tmp_path)
+    assert "6 of 12 runs complete, 0 failed" in typed(run_bundle, tmp_path)
+    assert "6 records" in typed(merge, tmp_path)
+    assert "Nothing to run: 0 to run, 6 complete" in typed(plan, tmp_path)
+
+
+SBATCH = 'script=$(mktemp) && cat "$1" > "$script" && sh "$script" & echo "Submitted batch job $$"'
+"""What stands for SLURM: a job is begun at once, on this machine."""
+
+
+@pytest.mark.slow
+def test_workers_by_slurm_as_the_page_says(tmp_path: Path) -> None:
+    pytest.importorskip("dask_jobqueue")
+    (script,) = blocks("python", CLUSTER)
+    (tmp_path / "slurm_workers.py").write_text(script, encoding="utf-8")
+    run = "python -m harness run --grid quick --scheduler scheduler.json --no-mlflow"
+    with left_running("python slurm_workers.py", tmp_path, sbatch=SBATCH, scancel="true"):
+        wait_for(tmp_path / "scheduler.json")
+        assert "12 of 12 runs complete, 0 failed" in typed(run, tmp_path)
+
+
+def wait_for(file: Path) -> None:
+    """Until a file is there and whole."""
+    deadline = time.monotonic() + 60
+    while not (file.is_file() and file.read_text().endswith("}")):
+        assert time.monotonic() < deadline, f"no {file.name}"
+        time.sleep(0.1)
 
 
 def test_the_page_of_json_lines_is_read_as_it_says(tmp_path: Path) -> None:

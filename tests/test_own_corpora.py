@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import run_here
 
-from harness import scheduler
 from harness.contracts import RelationMention
 from harness.datasets.sources import Request, read_corpus
 from harness.errors import DataError, GridError
@@ -73,11 +73,7 @@ def mistakes(folder: Path, corpora: str) -> list[str]:
 
 
 def outcomes(grid: ResolvedGrid, folder: Path) -> list[Outcome]:
-    found: list[Outcome] = []
-    todo = list(grid.runs.values())
-    scheduler.prepare(todo, grid, folder / "home", lambda line: None)
-    scheduler.run(todo, grid, folder / "home", 0, "cpu", found.append, lambda line: None)
-    return found
+    return run_here(grid, folder / "home")
 
 
 def only(grid: ResolvedGrid) -> RunSpec:

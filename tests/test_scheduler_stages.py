@@ -1,8 +1,7 @@
-"""Grids with texts as they are run: what is told of them, what fails alone, and how long it is said to take."""
+"""Grids with texts as they are run: what is told of them, and what fails alone."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,8 @@ from typing import Any
 import pytest
 from conftest import MakePlugin, Printed
 
-from harness import scheduler, stages
-from harness.artifacts import ArtifactStore
 from harness.cli import main
 from harness.records import RecordStore
-from harness.specs import CorpusSpec, PluginSpec, RunSpec, TextSpec, Training, VectorsSpec
 
 CORPUS = """
     from harness.contracts import *
@@ -134,87 +130,12 @@ def test_a_pre_training_that_fails_is_counted_and_told(here: Path, printed: Prin
         (here / f"{name}.jsonl").write_text(json.dumps({**alone, "id": name}))
     (here / "two.toml").write_text(GRID.replace('"target-pairs"', '"whole"'))
     assert run(here, "--workers", "1") == 1
-    lines = [line for line in printed()[1].splitlines() if line.startswith("[pretrained ")]
-    assert lines == [f"[pretrained {at}/2] failed; its runs tell why" for at in (1, 2)]
+    lines = [line for line in printed()[1].splitlines() if line.startswith("[pretrained] ")]
+    fault = "pre-training: expected at least 2 relation mentions in the text, found 1; take more sentences of it, or "
+    assert sorted(lines) == [
+        f"[pretrained] bilstm by lm on {name} (whole), sample 0: its runs fail (1): {fault}another text"
+        for name in ("bad", "good")
+    ]
     found = records(here)
     assert {found[name, "good"]["status"] for name in ("lm", "stepwise")} == {"failed", "complete"}
     assert found["lm", "good"]["error"]["message"].startswith("pre-training: expected at least 2 relation mentions")
-
-
-# How long it is said to take
-
-USUAL = RunSpec(
-    corpus=CorpusSpec("toy", "0", "official", 0, None),
-    vectors=VectorsSpec("v", "0", "hash"),
-    text=TextSpec("mine", "0", "random", 20, 100),
-    encoder=PluginSpec("bilstm", {"hidden": 8}),
-    strategy=PluginSpec("seq-unshared", {"learning_rate": 0.1}),
-    training=Training(features=()),
-    size=50,
-    replicate=0,
-    vary=("sample",),
-)
-UPDATES = 150
-
-
-def record(store: RecordStore, number: int, start_up: float, pretraining: float | None, **changed: Any) -> None:
-    """A record of a run of another corpus than that of `USUAL`, of 0.1 s an update."""
-    corpus = dataclasses.replace(USUAL.corpus, digest=f"other {number}")
-    spec = dataclasses.replace(USUAL, corpus=corpus, **changed)
-    total = start_up + 0.1 * UPDATES
-    told: dict[str, Any] = {
-        "key": spec.key, "cell": spec.cell, "spec": spec.as_dict(), "status": "complete", "error": None,
-        "environment": {"sources": {}}, "finished": "2026-01-01T00:00:00+00:00", "counts": {"updates": UPDATES},
-        "seconds": {"start_up": start_up, "training": 0.09 * UPDATES, "scoring": 0.01 * UPDATES, "total": total},
-        "pretraining": None if pretraining is None else {"seconds": pretraining},
-    }  # fmt: skip
-    store.write(told, None, None)
-
-
-def planned(home: Path, *runs: RunSpec) -> scheduler.Plan:
-    artifacts = ArtifactStore(home / "artifacts")
-    return scheduler.plan({spec.key: spec for spec in runs}, RecordStore(home / "records"), artifacts, "missing")
-
-
-def of(spec: RunSpec, size: int = 50, replicate: int = 0, strategy: str = "seq-unshared") -> RunSpec:
-    named = PluginSpec(strategy, {"learning_rate": 0.1})
-    return dataclasses.replace(spec, size=size, replicate=replicate, strategy=named)
-
-
-def test_a_pre_training_that_is_missing_is_counted_once(tmp_path: Path) -> None:
-    store = RecordStore(tmp_path / "records")
-    record(store, 1, 2.0, 600.0)
-    record(store, 2, 2.0, 600.0)  # stands on the same pre-training
-    record(store, 3, 2.0, 1200.0)
-    record(store, 4, 802.0, 800.0)  # made without workers: what it stands on is in its start-up
-    runs = [of(USUAL), of(USUAL, size=400), of(USUAL, replicate=1)]
-    one = 2 + 0.1 * UPDATES
-    found = planned(tmp_path, *runs)
-    assert found.seconds == pytest.approx(3 * one + 2 * 800)
-    assert found.uncounted == ()
-    assert found.told(2) == "3 to run, 0 complete, 0 failed. About 14 min with 2 at a time, by the records here."
-    key = stages.pretrained_key(USUAL)
-    assert key is not None
-    ArtifactStore(tmp_path / "artifacts").folder(stages.PRETRAINED, key).mkdir(parents=True)
-    assert planned(tmp_path, *runs).seconds == pytest.approx(3 * one + 800)
-
-
-def test_a_pre_training_that_no_record_tells_of_is_not_counted_and_told(tmp_path: Path) -> None:
-    store = RecordStore(tmp_path / "records")
-    record(store, 1, 2.0, 600.0)
-    found = planned(tmp_path, of(USUAL), of(USUAL, strategy="lm"), of(USUAL, strategy="lm", size=400))
-    assert found.seconds == pytest.approx(3 * (2 + 0.1 * UPDATES) + 600)
-    assert found.told(1) == (
-        "3 to run, 0 complete, 0 failed. About 11 min with 1 at a time, by the records here; pre-training of bilstm by "
-        "lm not counted."
-    )
-
-
-def test_the_text_of_a_run_that_pre_trains_nothing_adds_nothing(tmp_path: Path) -> None:
-    record(RecordStore(tmp_path / "records"), 1, 2.0, None, strategy=PluginSpec("avg-embed", {}))
-    found = planned(tmp_path, dataclasses.replace(USUAL, strategy=PluginSpec("avg-embed", {})))
-    assert found.seconds == pytest.approx(2 + 0.1 * UPDATES)
-    assert found.uncounted == ()
-    assert planned(tmp_path, dataclasses.replace(USUAL, encoder=PluginSpec("mean", {}))).told(1) == (
-        "1 to run, 0 complete, 0 failed. No record tells how long that takes."
-    )

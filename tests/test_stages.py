@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import MakePlugin, forget_plugins
+from conftest import MakePlugin, forget_plugins, prepare_here, run_here, run_in
 
-from harness import scheduler, stages
+from harness import stages
 from harness.artifacts import ArtifactStore
 from harness.contracts import Encoder
 from harness.datasets.prepared import inputs_key
+from harness.errors import HarnessError
 from harness.grid import ResolvedGrid, resolve
 from harness.runner import Outcome
+from harness.scheduler import pools
 from harness.specs import CorpusSpec, PluginSpec, RunSpec, TextSpec, Training, VectorsSpec
 from harness.testing.encoders import weights_of
 from harness.training import Curve, FineTuning
@@ -233,7 +235,7 @@ def made(folder: Path) -> Callable[..., ResolvedGrid]:
     ) -> ResolvedGrid:
         asked = GRID.format(strategies=strategies, texts=texts, corpora=corpora)
         grid = resolve("small", asked, folder / "home")
-        scheduler.prepare(grid.runs.values(), grid, folder / "home", lambda line: None)
+        prepare_here(grid, folder / "home")
         return grid
 
     return resolved
@@ -242,10 +244,8 @@ def made(folder: Path) -> Callable[..., ResolvedGrid]:
 Make = Callable[..., ResolvedGrid]
 
 
-def run(grid: ResolvedGrid, home: Path, workers: int = 0) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    told: list[str] = []
-    scheduler.run(list(grid.runs.values()), grid, home, workers, "cpu", outcomes.append, told.append)
+def run(grid: ResolvedGrid, home: Path) -> list[Outcome]:
+    outcomes = run_here(grid, home)
     for outcome in outcomes:
         assert outcome.record["status"] == "complete", outcome.record["error"]
     return outcomes
@@ -330,7 +330,7 @@ def test_fine_tuning_moves_the_encoder_unless_the_strategy_forbids_it(
     tune = FineTuning.run
 
     def look(tuning: Any, *given: Any) -> Curve:
-        encoder, weight = tuning._model.encoder, tuning._model.weight
+        encoder, weight = tuning.model.encoder, tuning.model.weight
         before = weights_of(encoder), weight.detach().clone()
         curve = tune(tuning, *given)
         seen.append([before[0], weights_of(encoder), before[1], weight])
@@ -366,24 +366,29 @@ def test_a_text_that_pre_training_can_not_learn_from_is_told_in_the_record(made:
         '{"tokens": ["Ada", "Acme"], "mentions": [[0, 1, "Q1"], [1, 2, "Q2"]]}'
     )
     grid = made('"lm"')
-    outcomes: list[Outcome] = []
-    for workers in (0, 1):
-        scheduler.run(
-            list(grid.runs.values()), grid, folder / "home", workers, "cpu", outcomes.append, lambda line: None
-        )
-    for outcome in outcomes:
-        error = outcome.record["error"]
-        assert (error["type"], error["traceback"]) == ("DataError", None)
-        assert error["message"].startswith("pre-training: expected at least 2 relation mentions in the text, found 1;")
+    (outcome,) = run_here(grid, folder / "home")
+    error = outcome.record["error"]
+    assert (error["type"], error["traceback"]) == ("DataError", None)
+    assert error["message"].startswith("pre-training: expected at least 2 relation mentions in the text, found 1;")
 
 
-def test_what_is_gone_of_a_text_is_told(made: Make, folder: Path) -> None:
+def test_what_is_gone_of_a_text_is_made_again(made: Make, folder: Path) -> None:
     grid = made('"stepwise"')
     shutil.rmtree(folder / "home/artifacts/sentences")
-    outcomes: list[Outcome] = []
-    scheduler.run(list(grid.runs.values()), grid, folder / "home", 0, "cpu", outcomes.append, lambda line: None)
-    assert outcomes[0].record["error"]["message"] == (
-        f"the sentences of a text are gone from {folder}/home/artifacts; make them again: run the grid with --rerun all"
+    told: list[str] = []
+    (outcome,) = run_here(grid, folder / "home", told.append)
+    assert outcome.record["status"] == "complete"
+    assert told[0] == "Preparing news (whole), sample 0, for bilstm"
+
+
+def test_what_is_gone_of_a_text_is_told_where_nobody_makes_it_again(made: Make, folder: Path) -> None:
+    (spec,) = made('"stepwise"').runs.values()
+    store = ArtifactStore(folder / "home/artifacts")
+    shutil.rmtree(store.root / "sentences")
+    with pytest.raises(HarnessError) as raised:
+        stages.text_vectors(spec, store)
+    assert str(raised.value) == (
+        f"the sentences of a text are gone from {store.root}; make them again: run the grid with --rerun all"
     )
 
 
@@ -417,7 +422,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> tuple[ResolvedGrid, P
         "\n".join(f"{w} {' '.join(map(str, row))}" for w, row in zip(words, rows, strict=True))
     )
     grid = resolve("synthetic", SYNTHETIC.replace("words.txt", str(home / "words.txt")), home)
-    scheduler.prepare(grid.runs.values(), grid, home, lambda line: None)
+    prepare_here(grid, home)
     shutil.copytree(home, home / "fresh")
     return grid, home, run(grid, home)
 
@@ -435,11 +440,11 @@ def lasting(outcome: Outcome) -> str:
 def test_runs_in_workers_come_to_the_same_records(synthetic: Synthetic) -> None:
     grid, home, outcomes = synthetic
     told: list[str] = []
-    others: list[Outcome] = []
-    scheduler.run(list(grid.runs.values()), grid, home / "fresh", 2, "cpu", others.append, told.append)
+    with pools.local(2) as pool:
+        others = run_in(pool, grid, home / "fresh", told.append)
     assert sorted(map(lasting, others)) == sorted(map(lasting, outcomes))
     kinds = [line.split()[0] for line in told]
-    assert kinds == ["[entity-vectors"] * 6 + ["[pretrained"] * 4  # vectors first, each once
+    assert sorted(kinds) == ["[entity-vectors]"] * 6 + ["[pretrained]"] * 4  # each once
 
 
 def test_a_record_tells_of_its_text_and_its_pre_training(synthetic: Synthetic) -> None:

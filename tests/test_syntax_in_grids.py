@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import run_here
 
-from harness import corpus_entry, scheduler
+from harness import corpus_entry
 from harness.artifacts import ArtifactStore
 from harness.contracts import Parse
 from harness.datasets.parses import ParseSet
@@ -80,11 +81,7 @@ def made(folder: Path, encoders: str, features: str = "true", corpus: str = "") 
 
 
 def outcomes(grid: ResolvedGrid, folder: Path) -> list[Outcome]:
-    found: list[Outcome] = []
-    todo = list(grid.runs.values())
-    scheduler.prepare(todo, grid, folder / "home", lambda told: None)
-    scheduler.run(todo, grid, folder / "home", 0, "cpu", found.append, lambda line: None)
-    return found
+    return run_here(grid, folder / "home")
 
 
 def only(grid: ResolvedGrid) -> RunSpec:

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from harness import registry, scheduler
+from harness import registry
 from harness.commands.data import means_text, request_of, source_of
 from harness.contracts import CorpusReader, LinkedSentence, Parse, Reader, RelationMention, TextReader
 from harness.datasets import annotation, conllu_files
@@ -23,6 +23,7 @@ from harness.datasets.parses import ParseSet, Tokens, attach, names
 from harness.datasets.sources import Request, find_path
 from harness.datasets.texts import read_text
 from harness.errors import DataError
+from harness.scheduler import pools
 from harness.text_files import PACKINGS, lines
 
 _BLANKS = re.compile(r"[ \t]+")
@@ -45,10 +46,11 @@ def annotate(asked: argparse.Namespace) -> int:
 
     annotator = annotation.Annotator(annotation.models_folder(asked.stanza_dir))
     parse_set = ParseSet.create(asked.home, asked.name, annotator.maker, annotator.files)
-    workers = scheduler.default_workers() if asked.workers is None else asked.workers
+    workers = pools.default_workers() if asked.workers is None else asked.workers
     try:
-        with scheduler.processes(workers) if workers else nullcontext() as pool, _progress() as finished:
-            done = annotation.annotate(identifiers, parse_set, annotator, pool, finished)
+        with pools.local(workers) if workers else nullcontext() as pool, _progress() as finished:
+            executor = pool.executor if pool else None
+            done = annotation.annotate(identifiers, parse_set, annotator, executor, finished)
     except KeyboardInterrupt:
         print(f"What is parsed is kept in {parse_set.folder}; the same command goes on with the rest.", file=sys.stderr)
         raise

@@ -4,36 +4,47 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from harness import scheduler
 from harness.artifacts import ArtifactStore
-from harness.commands.look import tell_damaged
+from harness.behind import Behind
+from harness.commands.progress import name_of, progress, told_of
+from harness.commands.records import tell_damaged
 from harness.datasets.sources import describe_left_out
 from harness.errors import HarnessError
 from harness.grid import ResolvedGrid
+from harness.locks import locked
 from harness.records import COMPLETE, RecordStore, write_atomically
 from harness.report.leaderboard import render
 from harness.report.results import grid_keys, resolved_grid_file, write_results
-from harness.runner import Outcome
-from harness.selection import chosen_grid, select
+from harness.runner import Outcome, choose_device
+from harness.scheduler import pools
+from harness.scheduler.carry_out import FailedFast, Rules, Watcher, carry_out
+from harness.scheduler.graph import RUN
+from harness.scheduler.plan import Plan
+from harness.scheduler.plan import plan as plan_of
+from harness.scheduler.pools import Pool
+from harness.selection import ADHOC, chosen_grid, select
 from harness.specs import RunSpec
+from harness.tracked import database_of, default_uri
 
-Log = Callable[[dict[str, Any]], None]
+STACK = 16
+"""Runs that train as one stack on CUDA, at most, where nothing else is asked for."""
+
+PATIENCE, HASTE = 60.0, 3.0
+"""Seconds that MLflow may take without any progress once the runs are done; after an interrupt."""
 
 
 def plan(asked: argparse.Namespace) -> int:
     """Tell what would run, what is done, what is refused and why, and the time it would take."""
     grid = _resolve(asked)
     store = RecordStore(asked.home / "records")
-    planned = scheduler.plan(select(grid, asked), store, ArtifactStore(asked.home / "artifacts"), asked.rerun)
+    planned = _planned(grid, select(grid, asked), store, asked)
     print(f"Grid {grid.plain['name']}: {len(grid.plain['cells']):,} cells, {len(grid.runs):,} runs")
     for corpus in grid.plain["corpora"]:
         counts = corpus["counts"]
@@ -46,10 +57,38 @@ def plan(asked: argparse.Namespace) -> int:
         variant = f", {refusal['variant']}" if refusal["variant"] else ""
         print(f"  refused: {refusal['encoder']} with {refusal['strategy']}{variant}: {refusal['reason']}")
     for spec in planned.todo:
-        print(f"  to run: {_name(spec)}")
-    print(planned.told(_workers(asked)))
+        print(f"  to run: {name_of(spec)}")
+    print(planned.told(_at_a_time(asked) if planned.todo else 0))
+    _warn(planned, asked.home)
     tell_damaged(store)
     return 0
+
+
+def _planned(grid: ResolvedGrid, runs: Mapping[str, RunSpec], store: RecordStore, asked: argparse.Namespace) -> Plan:
+    """The plan; what no record tells of is measured by a worker of the kind that is asked for."""
+    rules = _rules(asked)
+
+    def one() -> AbstractContextManager[Pool]:
+        if asked.scheduler:
+            return _pool(asked, lambda line: None)
+        return pools.local(1) if _workers(asked) else pools.here()
+
+    artifacts = ArtifactStore(asked.home / "artifacts")
+    logs = _log_file(asked) is not None
+    return plan_of(
+        grid, runs, store, artifacts, asked.rerun, device=rules.device, stack=rules.stack, pool=one, logs=logs,
+        told=_tell,
+    )  # fmt: skip
+
+
+def _warn(planned: Plan, home: Path) -> None:
+    """Tell of a disk with too little room, before anything starts."""
+    if warning := planned.warning(home):
+        _tell(warning)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _tell_of(data: Mapping[str, Any], *more: str) -> None:
@@ -70,38 +109,145 @@ def _counts(text: Mapping[str, Any]) -> str:
 
 def run(asked: argparse.Namespace) -> int:
     """Run what is missing of the selection, write the grid's results, print its table."""
+    if asked.run_timeout and not asked.scheduler and not _workers(asked):
+        raise HarnessError(
+            "--run-timeout: expected worker processes that can be ended, found --workers 0; use --workers 1 or more"
+        )
     grid = _resolve(asked)
     runs = select(grid, asked)
+    with locked(asked.home, "records", _what(asked)):
+        return _run(grid, runs, asked)
+
+
+def _what(asked: argparse.Namespace) -> str:
+    """The command, for whoever comes second."""
+    return f"run --bundle {asked.bundle}" if asked.bundle else f"run --grid {asked.grid or ADHOC}"
+
+
+def _run(grid: ResolvedGrid, runs: Mapping[str, RunSpec], asked: argparse.Namespace) -> int:
     store = RecordStore(asked.home / "records")
-    planned = scheduler.plan(runs, store, ArtifactStore(asked.home / "artifacts"), asked.rerun)
+    planned = _planned(grid, runs, store, asked)
     tell_damaged(store)
-    workers, device = _workers(asked), scheduler.choose_device(asked.device)
-
-    def tell(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
     folder = asked.results / grid.plain["name"]
-    print(planned.told(workers), file=sys.stderr)
+    workers = _at_a_time(asked) if planned.todo else 0
+    _tell(planned.told(workers))
+    _warn(planned, asked.home)
+    written = [folder, *filter(None, [_log_file(asked)])]
+    before, took = planned.disk.used(*written), None
     if planned.todo:
         _write_plain(folder / "grid.json", grid.plain)  # a folder that takes no files is told before hours of work
-        unready = scheduler.prepare(planned.todo, grid, asked.home, tell)
-        log = _tracker(asked, grid.plain, store)
         try:
-            with _progress(len(planned.todo)) as told:
-
-                def finished(outcome: Outcome) -> None:
-                    store.write(outcome.record, outcome.gold, outcome.predicted)
-                    log(outcome.record)
-                    told(outcome.record)
-
-                scheduler.run(planned.todo, grid, asked.home, workers, device, finished, tell, unready)
+            took = _carry_out(planned, workers, grid, runs, asked, store)
         except KeyboardInterrupt:
             write_results(grid.plain, store, folder)
-            print("The finished runs are kept; the same command goes on with the rest.", file=sys.stderr)
+            _tell("The finished runs are kept; the same command goes on with the rest.")
             raise
+        except FailedFast:
+            _tell("The first failed run ends it (--fail-fast); what is finished is kept.")
     write_results(grid.plain, store, folder)
-    sys.stdout.write(render(grid.plain, store.read_all(grid_keys(grid.plain)), "md"))
+    if took is not None:
+        _tell(planned.compared(*took, workers, planned.disk.used(*written) - before))
+    sys.stdout.write(render(grid.plain, store, "md"))
     return _conclude(runs, store, folder)
+
+
+def _carry_out(
+    planned: Plan,
+    workers: int,
+    grid: ResolvedGrid,
+    runs: Mapping[str, RunSpec],
+    asked: argparse.Namespace,
+    store: RecordStore,
+) -> tuple[float, float]:
+    """Run them, writing each record as it comes in, and MLflow behind; the seconds that the runs and what they stand on
+    took, and those of the clock.
+    """
+    cells = {key: cell["cell"] for cell in grid.plain["cells"] for key in cell["keys"] if key in runs}
+    todo = [task.key for task in planned.tasks if task.kind == RUN]
+    shows = progress(cells, todo, planned.wall(workers))
+    with _stopped_by_term(), shows as shown, _mlflow(asked, grid.plain, shown.told) as log:
+
+        def finished(outcome: Outcome) -> None:
+            store.write(outcome.record, outcome.gold, outcome.predicted)
+            log(outcome.record)
+            shown.finished(outcome)
+
+        watcher = Watcher(finished, shown.in_hand, shown.told)
+        with _pool(asked, shown.told) as pool:
+            carry_out(planned.todo, grid, asked.home, pool, watcher, _rules(asked), planned.estimates.seconds)
+        took = shown.elapsed
+    return shown.seconds + planned.spent(ArtifactStore(asked.home / "artifacts")), took
+
+
+def _rules(asked: argparse.Namespace) -> Rules:
+    """How the runs are carried out; `plan`, which has not all of the flags, asks too."""
+    wanted: str = getattr(asked, "device", "auto")
+    device = wanted if asked.scheduler else choose_device(wanted)  # a cluster's workers choose theirs
+    stack = getattr(asked, "stack", None) or (STACK if device == "cuda" else 1)
+    return Rules(device, stack, getattr(asked, "run_timeout", None), getattr(asked, "fail_fast", False))
+
+
+def _at_a_time(asked: argparse.Namespace) -> int:
+    """Tasks that are done at a time; 0 where all is done in this process."""
+    if not asked.scheduler:
+        return _workers(asked)
+    with _pool(asked, lambda line: None) as pool:
+        return pool.width()
+
+
+def _log_file(asked: argparse.Namespace) -> Path | None:
+    """The file of the MLflow store, where runs are logged to one."""
+    if getattr(asked, "no_mlflow", False):
+        return None
+    return database_of(getattr(asked, "mlflow_uri", None) or default_uri(asked.home))
+
+
+def _pool(asked: argparse.Namespace, told: Callable[[str], None]) -> AbstractContextManager[Pool]:
+    """The workers that are asked for."""
+    if asked.scheduler:
+        return pools.running(asked.scheduler, ArtifactStore(asked.home / "artifacts"), told)
+    return pools.local(workers, told) if (workers := _workers(asked)) else pools.here()
+
+
+@contextmanager
+def _stopped_by_term() -> Iterator[None]:
+    """SIGTERM is as Ctrl-C: what is done is kept, and the workers go."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _mlflow(
+    asked: argparse.Namespace, grid: dict[str, Any], told: Callable[[str], None]
+) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """What logs a finished record to MLflow, behind the runs; nothing does where another process is at it."""
+    with ExitStack() as held:
+        log: Callable[[dict[str, Any]], None] = lambda record: None  # noqa: E731
+        if not asked.no_mlflow:
+            try:
+                held.enter_context(locked(asked.home, "mlflow", _what(asked)))
+                log = held.enter_context(_behind(asked, grid, told)).log
+            except HarnessError as error:
+                told(f"MLflow is left out: {error}. The records are whole; `sync` catches up")
+        yield log
+
+
+@contextmanager
+def _behind(asked: argparse.Namespace, grid: dict[str, Any], told: Callable[[str], None]) -> Iterator[Behind]:
+    """A thread that logs to MLflow, and is waited for at the end, after an interrupt for a moment."""
+    own = RecordStore(asked.home / "records")  # read by the thread
+    behind = Behind(
+        asked.mlflow_uri or default_uri(asked.home), grid, lambda: own.read_all(grid_keys(grid)), told
+    )  # fmt: skip
+    try:
+        yield behind
+    except BaseException:
+        behind.close(HASTE)
+        raise
+    behind.close(PATIENCE)
 
 
 def _resolve(asked: argparse.Namespace) -> ResolvedGrid:
@@ -119,91 +265,20 @@ def _write_plain(file: Path, plain: dict[str, Any]) -> None:
 
 
 def _conclude(runs: Mapping[str, RunSpec], store: RecordStore, folder: Path) -> int:
-    records = store.read_all(runs)
-    failed = [record for record in records.values() if record["status"] != COMPLETE]
-    for record in failed:
-        print(f"failed: {record['key'][:16]} {_name(RunSpec.from_dict(record['spec']))}: {record['error']['message']}",
-              file=sys.stderr)  # fmt: skip
+    complete = failed = 0
+    for record in store.each(runs):
+        if record["status"] == COMPLETE:
+            complete += 1
+            continue
+        failed += 1
+        _tell(f"failed: {record['key'][:16]} {told_of(record)}")
     if failed:
-        print(f"{len(failed):,} of {len(runs):,} runs failed; --rerun failed repeats them, "
-              "`records show KEY` shows one whole", file=sys.stderr)  # fmt: skip
-    print(f"Results: {folder}", file=sys.stderr)
-    return 0 if len(records) - len(failed) == len(runs) else 1
-
-
-def _tracker(asked: argparse.Namespace, grid: dict[str, Any], store: RecordStore) -> Log:
-    """What logs a finished record to MLflow, once those that are here already have been.
-
-    It gives up, with a word, at the first trouble, for `sync` catches up.
-    """
-    if asked.no_mlflow:
-        return lambda record: None
-    from harness import tracking
-
-    def give_up(error: HarnessError) -> None:
-        print(f"MLflow is left out from here on: {error}. The records are whole; `sync` catches up", file=sys.stderr)
-
-    try:
-        opened = tracking.Tracker(asked.mlflow_uri or tracking.default_uri(asked.home), grid)
-        opened.log(store.read_all(grid_keys(grid)))
-    except HarnessError as error:
-        give_up(error)
-        return lambda record: None
-    tracker: tracking.Tracker | None = opened
-
-    def log(record: dict[str, Any]) -> None:
-        nonlocal tracker
-        if tracker is None:
-            return
-        try:
-            tracker.log({record["key"]: record})
-        except HarnessError as error:
-            tracker = None
-            give_up(error)
-
-    return log
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Log]:
-    """Show each finished run on stderr: a bar on a terminal, a line a run elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        done = 0
-
-        def line(record: dict[str, Any]) -> None:
-            nonlocal done
-            done += 1
-            print(f"[{done}/{total}] {_told(record)}", file=sys.stderr, flush=True)
-
-        yield line
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("runs", total=total)
-
-        def advance(record: dict[str, Any]) -> None:
-            if record["status"] != COMPLETE:
-                bar.console.print(_told(record), markup=False)
-            bar.update(task, advance=1, description=_name(RunSpec.from_dict(record["spec"])))
-
-        yield advance
-
-
-def _told(record: dict[str, Any]) -> str:
-    name = _name(RunSpec.from_dict(record["spec"]))
-    if record["status"] != COMPLETE:
-        return f"{name}: failed: {record['error']['message']}"
-    accuracy = 100 * record["scores"]["test"]["accuracy"]
-    return f"{name}: test accuracy {accuracy:.1f} % in {record['seconds']['total']:.1f} s"
-
-
-def _name(spec: RunSpec) -> str:
-    features = "" if spec.training.features else ", features off"
-    text = f" on {spec.text.label}" if spec.text else ""
-    arm = f"{spec.corpus.name} ({spec.corpus.split}) {spec.encoder.name} {spec.strategy.name}{text}{features}"
-    return f"{arm}, {spec.size:,} labels, replicate {spec.replicate}"
+        _tell(
+            f"{failed:,} of {len(runs):,} runs failed; --rerun failed repeats them, `records show KEY` shows one whole"
+        )
+    _tell(f"Results: {folder}")
+    return 0 if complete == len(runs) else 1
 
 
 def _workers(asked: argparse.Namespace) -> int:
-    return scheduler.default_workers() if asked.workers is None else int(asked.workers)
+    return pools.default_workers() if asked.workers is None else int(asked.workers)

@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 from harness.collection import tree_fault
 from harness.contracts import Parse
 from harness.datasets.parses import ParseSet, Tokens
-from harness.errors import DataError, HarnessError
+from harness.errors import DataError, HarnessError, WorkerDied
 from harness.fields import shown
 
 MODELS_VARIABLE = "HARNESS_STANZA_DIR"
@@ -132,7 +131,7 @@ def _parsed(
     try:
         for future in as_completed(running):
             yield running.pop(future), future.result()
-    except BrokenProcessPool as error:
+    except WorkerDied as error:
         raise HarnessError(
             "a process that parses sentences died; expected it to live. Is there enough memory? What is parsed is "
             "kept, and the same command goes on; fewer --workers need less"

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 import toy
+from conftest import run_here
 
-from harness import registry, scheduler
+from harness import registry
 from harness.contracts import lacking
 from harness.grid import ResolvedGrid, resolve
 from harness.runner import Outcome
@@ -79,11 +80,7 @@ def short(kind: str, name: str) -> str:
 
 def run(grid: ResolvedGrid, home: Path) -> list[Outcome]:
     """What the runs of a grid come to, in a home of their own."""
-    outcomes: list[Outcome] = []
-    todo = list(grid.runs.values())
-    scheduler.prepare(todo, grid, home, lambda line: None)
-    scheduler.run(todo, grid, home, 0, "cpu", outcomes.append, lambda line: None)
-    return outcomes
+    return run_here(grid, home)
 
 
 def lasting(outcome: Outcome) -> dict[str, Any]:
