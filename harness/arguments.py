@@ -179,6 +179,13 @@ def count_or_none(text: str) -> int:
     return 0 if text == "0" else count(text)
 
 
+def address(text: str) -> str:
+    """An address or a file."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected an address or a file, found nothing; is a variable empty?")
+    return text
+
+
 def seconds(text: str) -> float:
     """A time."""
     try:

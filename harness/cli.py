@@ -17,6 +17,7 @@ from harness.arguments import (
     add_mlflow,
     add_records,
     add_results,
+    address,
     count,
     count_or_none,
     port,
@@ -94,6 +95,7 @@ EXAMPLES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; every mistake is told on stderr without a traceback."""
+    sys.stdout, sys.stderr = (one or open(os.devnull, "w") for one in (sys.stdout, sys.stderr))  # noqa: SIM115
     parser = _parser()
     asked = parser.parse_args(arguments)
     try:
@@ -139,11 +141,15 @@ def _parser() -> argparse.ArgumentParser:
             default="missing",
             help="what to run besides the runs without a record: nothing (default), the failed, the stale, all",
         )
-        made.add_argument(
+        where = made.add_mutually_exclusive_group()
+        where.add_argument(
             "--workers", type=count_or_none, metavar="N", help="processes; 0: in this one (default: physical cores)"
         )
-        made.add_argument(
-            "--scheduler", metavar="ADDRESS|FILE", help="run on this Dask cluster, by its scheduler's address or file"
+        where.add_argument(
+            "--scheduler",
+            type=address,
+            metavar="ADDRESS|FILE",
+            help="run on this Dask cluster, by its scheduler's address or file",
         )
         if name == "run":
             made.add_argument(

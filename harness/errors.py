@@ -31,16 +31,27 @@ class DivergedError(HarnessError):
     """A loss is no longer a number."""
 
 
+class GoneError(HarnessError):
+    """An artifact that was there is gone from the disk, or damaged; it can be made again."""
+
+
 class WorkerDied(HarnessError):
     """The process that was at a task died in it, more than once."""
 
 
-def as_record(error: Exception) -> dict[str, str | None]:
+def as_record(error: BaseException) -> dict[str, str | None]:
     """What a record holds of an error: type, message, and the traceback of one that nobody foresaw."""
-    message = str(error) or type(error).__name__
     foreseen = isinstance(error, HarnessError)
     trace = None if foreseen else "".join(traceback.format_exception(error))
-    return {"type": type(error).__name__, "message": message, "traceback": trace}
+    return {"type": type(error).__name__, "message": in_words(error), "traceback": trace}
+
+
+def in_words(error: BaseException) -> str:
+    """What an error says; its type where it says nothing, or has no words."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # of a plugin's own class
+        return type(error).__name__
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ within it: a failure is a record too.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,7 +68,7 @@ def execute(
         return run.outcome(curve, predicted, (trained - ready, time.perf_counter() - trained), environment)
     except Exception as error:
         environment = provenance.environment(spec, device, commit)
-        return _failed(spec, error, environment, time.perf_counter() - started)
+        return failed(spec, as_record(error), environment, time.perf_counter() - started)
 
 
 def _set_up(spec: RunSpec, store: ArtifactStore, device: torch.device, headline: str, negative: str | None) -> _Run:
@@ -174,13 +174,13 @@ class _Run:
         return Outcome(record, scored[self.test.labels], scored[test])
 
 
-def _failed(spec: RunSpec, error: Exception, environment: dict[str, Any], seconds: float) -> Outcome:
-    found = {"seconds": {"total": seconds}}
-    return Outcome(_record(spec, FAILED, as_record(error), environment, found), None, None)
+def failed(spec: RunSpec, error: Mapping[str, Any], environment: dict[str, Any], seconds: float = 0.0) -> Outcome:
+    """The outcome of a run that has failed by an error, as records hold it."""
+    return Outcome(_record(spec, FAILED, error, environment, {"seconds": {"total": seconds}}), None, None)
 
 
 def _record(
-    spec: RunSpec, status: str, error: dict[str, str | None] | None, environment: dict[str, Any], found: dict[str, Any]
+    spec: RunSpec, status: str, error: Mapping[str, Any] | None, environment: dict[str, Any], found: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "format": RECORD_FORMAT,
@@ -188,7 +188,7 @@ def _record(
         "cell": spec.cell,
         "spec": spec.as_dict(),
         "status": status,
-        "error": error,
+        "error": dict(error) if error else None,
         "environment": environment,
         **found,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -230,7 +230,7 @@ def _execute_together(
     predicted = zip(stack.predict(dev), stack.predict(test), strict=True)
     seconds = (trained - ready) / count, (time.perf_counter() - trained) / count
     return {
-        run.spec.key: _failed(run.spec, curve, environment, run.start_up + sum(seconds))
+        run.spec.key: failed(run.spec, as_record(curve), environment, run.start_up + sum(seconds))
         if isinstance(curve, DivergedError)
         else run.outcome(curve, found, seconds, environment)
         for run, curve, found, environment in zip(runs, curves, predicted, environments, strict=True)

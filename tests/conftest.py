@@ -20,8 +20,8 @@ from harness.grid import ResolvedGrid
 from harness.runner import Outcome
 from harness.scheduler import pools
 from harness.scheduler.carry_out import Rules, Watcher, carry_out
+from harness.scheduler.executors import Pool
 from harness.scheduler.graph import HERE, tasks_of
-from harness.scheduler.pools import Pool
 from harness.scheduler.preparing import prepare
 
 # A shell's background job ignores interrupts, and so would the processes that tests start and interrupt.

@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from harness.artifacts import DIGESTS, HIDDEN, META, TENSORS, ArtifactStore, fault, remove
 from harness.errors import HarnessError, unknown
+from harness.locks import locked
 from harness.specs import RunSpec
 
 UNFINISHED = "unfinished"
@@ -58,7 +60,11 @@ def listed(asked: argparse.Namespace) -> int:
 
 def verify(asked: argparse.Namespace) -> int:
     """Read every artifact and compare it with its SHA-256; 1 where one is damaged."""
-    store = ArtifactStore(asked.home / "artifacts")
+    with _alone(asked, "verify --remove", asked.remove):
+        return _verify(ArtifactStore(asked.home / "artifacts"), asked)
+
+
+def _verify(store: ArtifactStore, asked: argparse.Namespace) -> int:
     kept = list(_artifacts(store, None))
     damaged = 0
     for one in kept:
@@ -75,7 +81,19 @@ def verify(asked: argparse.Namespace) -> int:
 
 def prune(asked: argparse.Namespace) -> int:
     """Remove what has not been read for some days, and what was half written; tell what, and how much is free again."""
-    store, now = ArtifactStore(asked.home / "artifacts"), time.time()
+    with _alone(asked, "prune", not asked.dry_run):
+        return _prune(ArtifactStore(asked.home / "artifacts"), asked)
+
+
+def _alone(asked: argparse.Namespace, what: str, removes: bool) -> AbstractContextManager[None]:
+    """Nothing runs in the home while something is removed from it."""
+    if removes and asked.home.is_dir():
+        return locked(asked.home, "records", f"artifacts {what}")
+    return nullcontext()
+
+
+def _prune(store: ArtifactStore, asked: argparse.Namespace) -> int:
+    now = time.time()
     kept = [*_artifacts(store, asked.kind), *_checkpoints(store, asked.unfinished or asked.kind == UNFINISHED)]
     old = [one for one in kept if now - one.used >= asked.unused_for * DAY]
     for one in old:

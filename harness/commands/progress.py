@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -70,8 +71,8 @@ class Shown:
         return self._clock() - self._begun
 
     def told(self, line: str) -> None:
-        """Something else to know."""
-        print(line, file=sys.stderr, flush=True)
+        """Something else to know; where nobody listens any more, the runs go on."""
+        tell(line)
 
     def in_hand(self, count: int, share: float) -> None:
         """So many tasks are with the workers now, and this share of all the work is done."""
@@ -131,7 +132,8 @@ class Display(Shown):
 
     def told(self, line: str) -> None:
         """Something else to know, above the line; neither markup of rich nor what a terminal obeys is taken from it."""
-        self.live.console.print(Text(line.translate(CONTROL)), soft_wrap=True)
+        with suppress(OSError, ValueError):
+            self.live.console.print(Text(line.translate(CONTROL)), soft_wrap=True)
 
     def show(self, record: dict[str, Any]) -> None:
         """Say what became of a run that failed."""
@@ -163,6 +165,21 @@ def progress(cells: Mapping[str, Hashable], todo: Iterable[str], foretold: float
     display = Display(cells, todo, foretold, console)
     with display.live:
         yield display
+
+
+def tell(line: str) -> None:
+    """Say something on stderr, if it is still there: a terminal may be closed while a grid runs."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """Write on stdout, as far as somebody reads it: `head`, say, may have gone, and the exit code is not of that."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def told_of(record: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from harness.artifacts import ArtifactStore
 from harness.behind import Behind
-from harness.commands.progress import name_of, progress, told_of
+from harness.commands.progress import name_of, progress, show, tell
 from harness.commands.records import tell_damaged
 from harness.datasets.sources import describe_left_out
 from harness.errors import HarnessError
@@ -25,10 +24,10 @@ from harness.report.results import grid_keys, resolved_grid_file, write_results
 from harness.runner import Outcome, choose_device
 from harness.scheduler import pools
 from harness.scheduler.carry_out import FailedFast, Rules, Watcher, carry_out
+from harness.scheduler.executors import Pool
 from harness.scheduler.graph import RUN
 from harness.scheduler.plan import Plan
 from harness.scheduler.plan import plan as plan_of
-from harness.scheduler.pools import Pool
 from harness.selection import ADHOC, chosen_grid, select
 from harness.specs import RunSpec
 from harness.tracked import database_of, default_uri
@@ -69,7 +68,7 @@ def _planned(grid: ResolvedGrid, runs: Mapping[str, RunSpec], store: RecordStore
     rules = _rules(asked)
 
     def one() -> AbstractContextManager[Pool]:
-        if asked.scheduler:
+        if asked.scheduler is not None:
             return _pool(asked, lambda line: None)
         return pools.local(1) if _workers(asked) else pools.here()
 
@@ -77,18 +76,14 @@ def _planned(grid: ResolvedGrid, runs: Mapping[str, RunSpec], store: RecordStore
     logs = _log_file(asked) is not None
     return plan_of(
         grid, runs, store, artifacts, asked.rerun, device=rules.device, stack=rules.stack, pool=one, logs=logs,
-        told=_tell,
+        told=tell,
     )  # fmt: skip
 
 
 def _warn(planned: Plan, home: Path) -> None:
     """Tell of a disk with too little room, before anything starts."""
     if warning := planned.warning(home):
-        _tell(warning)
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+        tell(warning)
 
 
 def _tell_of(data: Mapping[str, Any], *more: str) -> None:
@@ -109,14 +104,15 @@ def _counts(text: Mapping[str, Any]) -> str:
 
 def run(asked: argparse.Namespace) -> int:
     """Run what is missing of the selection, write the grid's results, print its table."""
-    if asked.run_timeout and not asked.scheduler and not _workers(asked):
+    if asked.run_timeout and asked.scheduler is None and not _workers(asked):
         raise HarnessError(
             "--run-timeout: expected worker processes that can be ended, found --workers 0; use --workers 1 or more"
         )
-    grid = _resolve(asked)
-    runs = select(grid, asked)
-    with locked(asked.home, "records", _what(asked)):
-        return _run(grid, runs, asked)
+    with _stopped_by_term():
+        grid = _resolve(asked)
+        runs = select(grid, asked)
+        with locked(asked.home, "records", _what(asked)):
+            return _run(grid, runs, asked)
 
 
 def _what(asked: argparse.Namespace) -> str:
@@ -130,7 +126,7 @@ def _run(grid: ResolvedGrid, runs: Mapping[str, RunSpec], asked: argparse.Namesp
     tell_damaged(store)
     folder = asked.results / grid.plain["name"]
     workers = _at_a_time(asked) if planned.todo else 0
-    _tell(planned.told(workers))
+    tell(planned.told(workers))
     _warn(planned, asked.home)
     written = [folder, *filter(None, [_log_file(asked)])]
     before, took = planned.disk.used(*written), None
@@ -140,15 +136,16 @@ def _run(grid: ResolvedGrid, runs: Mapping[str, RunSpec], asked: argparse.Namesp
             took = _carry_out(planned, workers, grid, runs, asked, store)
         except KeyboardInterrupt:
             write_results(grid.plain, store, folder)
-            _tell("The finished runs are kept; the same command goes on with the rest.")
+            tell("The finished runs are kept; the same command goes on with the rest.")
             raise
         except FailedFast:
-            _tell("The first failed run ends it (--fail-fast); what is finished is kept.")
+            tell("The first failed run ends it (--fail-fast); what is finished is kept.")
     write_results(grid.plain, store, folder)
     if took is not None:
-        _tell(planned.compared(*took, workers, planned.disk.used(*written) - before))
-    sys.stdout.write(render(grid.plain, store, "md"))
-    return _conclude(runs, store, folder)
+        tell(planned.compared(*took, workers, planned.disk.used(*written) - before))
+    code = _conclude(runs, store, folder)
+    show(render(grid.plain, store, "md"))
+    return code
 
 
 def _carry_out(
@@ -165,7 +162,7 @@ def _carry_out(
     cells = {key: cell["cell"] for cell in grid.plain["cells"] for key in cell["keys"] if key in runs}
     todo = [task.key for task in planned.tasks if task.kind == RUN]
     shows = progress(cells, todo, planned.wall(workers))
-    with _stopped_by_term(), shows as shown, _mlflow(asked, grid.plain, shown.told) as log:
+    with shows as shown, _mlflow(asked, grid.plain, shown.told) as log:
 
         def finished(outcome: Outcome) -> None:
             store.write(outcome.record, outcome.gold, outcome.predicted)
@@ -182,14 +179,14 @@ def _carry_out(
 def _rules(asked: argparse.Namespace) -> Rules:
     """How the runs are carried out; `plan`, which has not all of the flags, asks too."""
     wanted: str = getattr(asked, "device", "auto")
-    device = wanted if asked.scheduler else choose_device(wanted)  # a cluster's workers choose theirs
+    device = wanted if asked.scheduler is not None else choose_device(wanted)  # a cluster's workers choose theirs
     stack = getattr(asked, "stack", None) or (STACK if device == "cuda" else 1)
     return Rules(device, stack, getattr(asked, "run_timeout", None), getattr(asked, "fail_fast", False))
 
 
 def _at_a_time(asked: argparse.Namespace) -> int:
     """Tasks that are done at a time; 0 where all is done in this process."""
-    if not asked.scheduler:
+    if asked.scheduler is None:
         return _workers(asked)
     with _pool(asked, lambda line: None) as pool:
         return pool.width()
@@ -204,19 +201,24 @@ def _log_file(asked: argparse.Namespace) -> Path | None:
 
 def _pool(asked: argparse.Namespace, told: Callable[[str], None]) -> AbstractContextManager[Pool]:
     """The workers that are asked for."""
-    if asked.scheduler:
+    if asked.scheduler is not None:
         return pools.running(asked.scheduler, ArtifactStore(asked.home / "artifacts"), told)
     return pools.local(workers, told) if (workers := _workers(asked)) else pools.here()
 
 
 @contextmanager
 def _stopped_by_term() -> Iterator[None]:
-    """SIGTERM is as Ctrl-C: what is done is kept, and the workers go."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """SIGTERM, and the end of the terminal, are as Ctrl-C: what is done is kept, and the workers go.
+
+    Under nohup the end of the terminal is nothing.
+    """
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -271,12 +273,13 @@ def _conclude(runs: Mapping[str, RunSpec], store: RecordStore, folder: Path) -> 
             complete += 1
             continue
         failed += 1
-        _tell(f"failed: {record['key'][:16]} {told_of(record)}")
+        name = name_of(RunSpec.from_dict(record["spec"]))
+        tell(f"failed: {record['key'][:16]} {name}: {record['error']['message']}")
     if failed:
-        _tell(
+        tell(
             f"{failed:,} of {len(runs):,} runs failed; --rerun failed repeats them, `records show KEY` shows one whole"
         )
-    _tell(f"Results: {folder}")
+    tell(f"Results: {folder}")
     return 0 if complete == len(runs) else 1
 
 

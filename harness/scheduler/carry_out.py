@@ -6,23 +6,25 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness import provenance, stages
 from harness.artifacts import ArtifactStore
-from harness.errors import DataError, HarnessError, WorkerDied, as_record
+from harness.errors import DataError, GoneError, HarnessError, WorkerDied, as_record, in_words
 from harness.grid import ResolvedGrid
-from harness.records import FAILED, RECORD_FORMAT
-from harness.runner import Outcome
+from harness.records import FAILED
+from harness.runner import Outcome, failed
 from harness.scheduler import work
+from harness.scheduler.executors import InAThread, InThisProcess, Pool
 from harness.scheduler.graph import RUN, TEXT, Schedule, Task, tasks_of
-from harness.scheduler.pools import InAThread, InThisProcess, Pool
 from harness.scheduler.preparing import prepare, sample
 from harness.scheduler.work import Home, HomeUnseen, Made, Terms
 from harness.specs import RunSpec
+
+TRIES = 3
+"""Times in a row that what is gone from the disk is made again, with no run finished between."""
 
 TICK = 1.0
 """Seconds after which the loop looks at the clock, where nothing is finished."""
@@ -73,17 +75,37 @@ def carry_out(
     on: the disk is full, the workers' code is another one, the cluster is gone.
     """
     store = ArtifactStore(home / "artifacts")
-    schedule = Schedule(tasks_of(todo, store), length)
+    left = {spec.key: spec for spec in todo}
+
+    def finished(outcome: Outcome) -> None:
+        del left[outcome.record["key"]]
+        watcher.finished(outcome)
+
     with _marked(home) as marked:
         terms = Terms(marked, rules.device, provenance.git_commit())
-        _Loop(grid, store, pool, _preparer(pool), watcher, rules, terms, schedule).run()
+        tries = 0
+        while left:
+            before = len(left)
+            schedule = Schedule(tasks_of(left.values(), store), length)
+            try:
+                loop = _Loop(
+                    grid, store, pool, _preparer(pool), replace(watcher, finished=finished), rules, terms, schedule
+                )
+                loop.run()
+            except GoneError as error:
+                tries = tries + 1 if len(left) == before else 0
+                if tries == TRIES:
+                    raise
+                watcher.told(f"{error}; it is made again")
 
 
 @contextmanager
 def _marked(home: Path) -> Iterator[Home]:
-    """The home folder with a mark in it that no other folder has."""
+    """The home folder with a mark in it that no other folder has; marks that killed processes left are removed."""
     mark = home / f"{MARK}{uuid.uuid4().hex}"
     try:
+        for old in home.glob(f"{MARK}*"):
+            old.unlink(missing_ok=True)
         mark.touch()
     except OSError as error:
         raise HarnessError(
@@ -117,11 +139,13 @@ class _Loop:
     """With the workers: what makes one thing, or several runs that train as one stack."""
     prepared: dict[Future[Any], list[Task]] = field(default_factory=dict)
     """With the preparer, one at most."""
+    stopped: bool = False
+    """A run has failed, and the first failure is to end all; what is finished with it is taken in."""
 
     def run(self) -> None:
-        """Until no task is open."""
+        """Until no task is open; FailedFast where a failed run ends it before."""
         try:
-            while len(self.schedule):
+            while len(self.schedule) and not self.stopped:
                 self._hand_out()
                 self.watcher.in_hand(len(self.in_hand), self.schedule.share)
                 done, _ = wait([*self.in_hand, *self.prepared], timeout=TICK, return_when=FIRST_COMPLETED)
@@ -132,6 +156,8 @@ class _Loop:
         finally:
             for future in self.in_hand:
                 future.cancel()
+        if self.stopped:
+            raise FailedFast
 
     def _hand_out(self) -> None:
         """Give every worker something to do, one task each: a kill or a lost worker costs no more than those."""
@@ -147,11 +173,11 @@ class _Loop:
     def _submit(self, tasks: Sequence[Task]) -> Future[Any]:
         first = tasks[0]
         spec, reads = first.specs[0], tuple(dict.fromkeys(one for task in tasks for one in task.reads))
-        code = work.code_of(spec)
+        rest = reads, self.terms, work.code_of(spec)
         if first.kind == RUN:
             specs = tuple(task.specs[0] for task in tasks)
-            return self.pool.submit(work.run, (specs, *self.grid.scored(spec), self.terms, code), reads)
-        return self.pool.submit(work.make, (first.kind, first.key, spec, self.terms, code), reads)
+            return self.pool.submit(work.run, (specs, self.grid.scored(spec), *rest), reads)
+        return self.pool.submit(work.make, (first.id, spec, *rest), reads)
 
     def _take_in(self, future: Future[Any], tasks: Sequence[Task]) -> None:
         """What has become of tasks that are no longer in hand."""
@@ -168,8 +194,8 @@ class _Loop:
             raise error
         else:
             raise HarnessError(
-                f"a worker can't do its task: {type(error).__name__}: {error}. Is the same version of Reprise, and of "
-                "its plugins, installed where the workers are?"
+                f"a worker can't do its task: {type(error).__name__}: {in_words(error)}. Is the same version of "
+                "Reprise, and of its plugins, installed where the workers are?"
             ) from error
 
     def _done(self, found: list[Outcome] | Made | None, tasks: Sequence[Task]) -> None:
@@ -184,7 +210,7 @@ class _Loop:
             return
         if found is not None:
             if found.packed is not None:
-                self.store.unpack(task.kind, task.key, found.packed)
+                work.unpack(self.store, task.kind, task.key, found.packed)
             self.watcher.told(f"[{task.kind}] {found.told}")
         self.schedule.done(task)
 
@@ -203,7 +229,8 @@ class _Loop:
         if task.kind != RUN:
             self.watcher.told(f"[{task.kind}] {_name(task)}: its runs fail ({len(runs):,}): {error['message']}")
         for run in runs:
-            self._finished(self._failure(run.specs[0], error))
+            environment = provenance.environment(run.specs[0], self.terms.device, self.terms.commit)
+            self._finished(failed(run.specs[0], error, environment))
 
     def _end_what_hangs(self) -> None:
         if self.rules.timeout is None:
@@ -220,23 +247,7 @@ class _Loop:
 
     def _finished(self, outcome: Outcome) -> None:
         self.watcher.finished(outcome)
-        if self.rules.fail_fast and outcome.record["status"] == FAILED:
-            raise FailedFast
-
-    def _failure(self, spec: RunSpec, error: Mapping[str, Any]) -> Outcome:
-        """The outcome of a run that has not come to one of its own."""
-        record = {
-            "format": RECORD_FORMAT,
-            "key": spec.key,
-            "cell": spec.cell,
-            "spec": spec.as_dict(),
-            "status": FAILED,
-            "error": dict(error),
-            "environment": provenance.environment(spec, self.terms.device, self.terms.commit),
-            "seconds": {"total": 0.0},
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        return Outcome(record, None, None)
+        self.stopped |= self.rules.fail_fast and outcome.record["status"] == FAILED
 
 
 class FailedFast(Exception):

@@ -6,6 +6,7 @@ import heapq
 import json
 import statistics
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -74,7 +75,7 @@ class Sizes:
         """Look at artifacts; entity vectors tell how long they took, too."""
         for kind, count in _COUNTS.items():
             folders = (folder for folder in (store.root / kind).glob("[!.]*") if folder.is_dir())
-            for folder in heapq.nlargest(LOOKED_AT, folders, key=lambda folder: folder.stat().st_mtime):
+            for folder in heapq.nlargest(LOOKED_AT, folders, key=_changed):
                 try:
                     meta = json.loads((folder / META).read_text(encoding="utf-8"))
                     if kind == stages.VECTORS:
@@ -119,8 +120,19 @@ def a_run(store: RecordStore) -> float:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files below a folder; 0 where there is none."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    size = 0
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        with suppress(OSError):  # it went while it was looked at
+            size += file.stat().st_size if file.is_file() else 0
+    return size
+
+
+def _changed(folder: Path) -> float:
+    """When a folder was changed; 0 of one that has just gone."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _of_encoder(spec: RunSpec) -> list[tuple[Hashable, ...]]:

@@ -7,7 +7,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,10 +18,10 @@ from harness.datasets.vectors import OWN, find_file
 from harness.grid import ResolvedGrid
 from harness.records import FAILED, RecordStore
 from harness.scheduler.carry_out import Rules
-from harness.scheduler.disk import LOGGED, Disk, Sizes, a_run, missing
+from harness.scheduler.disk import LOGGED, UNREADABLE, Disk, Sizes, a_run, missing
 from harness.scheduler.estimates import Basis, Estimates, Extent
+from harness.scheduler.executors import Pool
 from harness.scheduler.graph import HERE, RUN, Schedule, Task, tasks_of
-from harness.scheduler.pools import Pool
 from harness.scheduler.quantities import core_time, duration, in_bytes, listed
 from harness.scheduler.trials import measure
 from harness.specs import RunSpec
@@ -101,15 +101,19 @@ class Plan:
         for task in self.tasks:
             file = artifacts.folder(*task.id) / META
             if task.kind in (stages.VECTORS, stages.PRETRAINED) and file.is_file():
-                meta = json.loads(file.read_text(encoding="utf-8"))
-                seconds += meta.get("told", meta)["seconds"]
+                with suppress(*UNREADABLE):
+                    meta = json.loads(file.read_text(encoding="utf-8"))
+                    seconds += meta.get("told", meta)["seconds"]
         return seconds
 
     def compared(self, seconds: float, wall: float, workers: int, written: float) -> str:
         """What it took, beside what was foretold: seconds of processors and of the clock, and bytes."""
         core = _beside(seconds, self.seconds(workers), core_time, " foretold")
         clock = _beside(wall, self.wall(workers), duration)
-        return f"It took {core}, {clock} and {_beside(max(0, written), self.disk.foretold, in_bytes, of=' of disk')}."
+        disk = _beside(max(0, written), self.disk.foretold, in_bytes, of=" of disk")
+        if self.disk.unknown:
+            disk = f"{in_bytes(max(0, written))} of disk (not all of it was foretold)"
+        return f"It took {core}, {clock} and {disk}."
 
     def _stands_on(self) -> str:
         """What the estimates stand on, in words."""

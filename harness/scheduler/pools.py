@@ -6,42 +6,51 @@ long a worker has been at a task, and one that hangs can be ended.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import math
 import os
 import signal
-import threading
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, InvalidStateError
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import dask
 import psutil
-from distributed import Client, KilledWorker, LocalCluster, Nanny, get_worker
+from distributed import Client, KilledWorker, LocalCluster, Nanny, get_worker, rpc
 
 from harness.artifacts import ArtifactStore
-from harness.errors import HarnessError, WorkerDied
+from harness.errors import GoneError, HarnessError, WorkerDied
+from harness.scheduler.executors import InThisProcess, Pool
 from harness.scheduler.graph import Id
+from harness.scheduler.interrupts import uninterrupted
 from harness.scheduler.work import Luggage
 
 LOST = 2
 """Workers that may be lost in a task before it is given up, of those that this process starts itself."""
 
+KEPT = 40
+"""Artifacts that stay with the workers of a cluster, those needed last; a run needs at most seven."""
+
 DIED = (
-    "the worker process died in this run, more than once; expected it to live. Is there enough memory for it? Fewer "
-    "--workers leave more to each"
+    "the worker process died in this run, more than once; expected it to live. Is there enough memory for it (fewer "
+    "--workers leave more to each), or does a plugin end the process?"
 )
 
 GONE = (
     "the Dask scheduler is gone, or no longer knows a task; expected it to live as long as the grid. What is finished "
     "is kept, and the same command goes on with the rest"
 )
+
+CONNECTING = 10
+"""Seconds in which a scheduler that is asked must answer."""
 
 GOING = 10.0
 """Seconds in which a worker that was killed is known to be gone."""
@@ -57,65 +66,6 @@ SETTINGS = {
 }
 
 
-class Pool:
-    """Workers behind an executor, as many tasks at a time as `width` says; `here`: they are this process."""
-
-    def __init__(self, executor: Executor, width: int) -> None:
-        self.executor = executor
-        self._width = width
-        self.here = isinstance(executor, InThisProcess)
-
-    def width(self) -> int:
-        """Tasks that it can do at a time, now."""
-        return self._width
-
-    def submit(self, function: Callable[..., Any], arguments: Sequence[Any], reads: Sequence[Id]) -> Future[Any]:
-        """Have ``function(*arguments, luggage)`` done; the luggage holds the artifacts `reads` where they must travel.
-
-        Raises WorkerDied in the future where the worker died in it.
-        """
-        return self.executor.submit(function, *arguments, Luggage())
-
-    def overdue(self, future: Future[Any], allowed: float) -> bool:
-        """Whether a worker has been at a task for more than so many seconds; False where that is not known."""
-        return False
-
-    def end(self, future: Future[Any]) -> None:
-        """Give a task up, and end the worker that is at it."""
-        future.cancel()
-
-    def send(self) -> None:
-        """From now on artifacts travel with the tasks."""
-
-
-class InThisProcess(Executor):
-    """Does each task at once, here."""
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """The future is done when this returns."""
-        future: Future[Any] = Future()
-        _fulfil(future, partial(function, *arguments, **named))
-        return future
-
-
-class InAThread(Executor):
-    """Does each task in a thread of its own, which holds up nobody: an interrupted process ends without it."""
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """See `Executor`."""
-        future: Future[Any] = Future()
-        call = partial(function, *arguments, **named)
-        threading.Thread(target=_fulfil, args=(future, call), name="preparing", daemon=True).start()
-        return future
-
-
-def _fulfil(future: Future[Any], call: Callable[[], Any]) -> None:
-    try:
-        future.set_result(call())
-    except Exception as error:
-        future.set_exception(error)
-
-
 class DaskPool(Pool):
     """The workers of a Dask cluster, as many tasks at a time as they have threads."""
 
@@ -126,15 +76,22 @@ class DaskPool(Pool):
         self._send = False
         self._topic = f"reprise-{uuid.uuid4().hex[:12]}"
         self._count = 0
-        self._in_hand: dict[Future[Any], tuple[int, list[tuple[Id, Any]]]] = {}
+        self._in_hand: dict[Future[Any], int] = {}
         self._begun: dict[int, tuple[float, str]] = {}
-        self._values: WeakValueDictionary[Id, Any] = WeakValueDictionary()
+        self._values: OrderedDict[Id, Any] = OrderedDict()
         client.subscribe_topic(self._topic, self._hear)
 
     def width(self) -> int:
         """The threads of all workers that are there; at least 1, for some may come yet."""
-        threads: Mapping[str, int] = self._client.nthreads()
-        return max(1, sum(threads.values()))
+        return max(1, sum(self._threads().values()))
+
+    def _threads(self) -> Mapping[str, int]:
+        """The threads of each worker that is there, by its address."""
+        try:
+            threads: Mapping[str, int] = self._client.nthreads()
+        except (OSError, RuntimeError) as error:
+            raise HarnessError(GONE) from error
+        return threads
 
     def submit(self, function: Callable[..., Any], arguments: Sequence[Any], reads: Sequence[Id]) -> Future[Any]:
         """See `Pool.submit`."""
@@ -142,23 +99,21 @@ class DaskPool(Pool):
         number = self._count
         values = [(one, self._value(one)) for one in reads] if self._send else []
         future = self.executor.submit(_begun, self._topic, number, partial(function, *arguments), values)
-        self._in_hand[future] = number, values  # values live as long as a task that reads them
+        self._in_hand[future] = number
         future.add_done_callback(self._forget)
         return future
 
     def _forget(self, future: Future[Any]) -> None:
-        number, _ = self._in_hand.pop(future)
-        self._begun.pop(number, None)
+        self._begun.pop(self._in_hand.pop(future), None)
 
     def _holder(self, future: Future[Any]) -> tuple[float, str]:
         """When a worker began with a task, and its address."""
-        number, _ = self._in_hand.get(future, (0, []))
-        return self._begun.get(number, (math.inf, ""))
+        return self._begun.get(self._in_hand.get(future, 0), (math.inf, ""))
 
     def overdue(self, future: Future[Any], allowed: float) -> bool:
         """See `Pool.overdue`; of a worker that was lost the time does not count."""
         began, address = self._holder(future)
-        return time.monotonic() - began > allowed and address in self._client.nthreads()
+        return time.monotonic() - began > allowed and address in self._threads()
 
     def end(self, future: Future[Any]) -> None:
         """See `Pool.end`; the worker's nanny starts another one. Returns when the old one is gone: it gets no more."""
@@ -167,11 +122,11 @@ class DaskPool(Pool):
         if not address:
             return
         for nanny in (True, False):
-            with suppress(Exception):  # it has no nanny, or is gone
-                self._client.run(_end_worker, workers=[address], nanny=nanny)
-                break
+            with suppress(Exception):  # it is gone
+                if self._client.run(_end_worker, workers=[address], nanny=nanny):
+                    break  # else it has no nanny
         deadline = time.monotonic() + GOING
-        while address in self._client.nthreads() and time.monotonic() < deadline:
+        while address in self._threads() and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def send(self) -> None:
@@ -184,16 +139,20 @@ class DaskPool(Pool):
         self._begun[told["task"]] = time.monotonic(), told["worker"]
 
     def _value(self, one: Id) -> Any:
-        """An artifact as a task of its own, whose result is wherever it is needed, and comes back if that is lost."""
-        found = self._values.get(one)
-        if found is None:
+        """An artifact as a task of its own, whose result is wherever it is needed, and comes back if that is lost.
+
+        Those that were needed last are kept, for most runs need the same few.
+        """
+        if one not in self._values:
             assert self._store is not None
             packed = self._store.pack(*one)
             if packed is None:
-                raise HarnessError(f"the {one[0]} {one[1][:16]} is gone from {self._store.root}; run the grid again")
-            found = self._client.submit(_itself, packed, pure=False)
-            self._values[one] = found
-        return found
+                raise GoneError(f"the {one[0]} {one[1][:16]} is gone from {self._store.root}")
+            self._values[one] = self._client.submit(_itself, packed, pure=False)
+        self._values.move_to_end(one)
+        while len(self._values) > KEPT:
+            self._values.popitem(last=False)
+        return self._values[one]
 
 
 class _DaskExecutor(Executor):
@@ -217,7 +176,7 @@ class _DaskExecutor(Executor):
                     future.set_exception(WorkerDied(DIED))
                 except CancelledError:
                     future.set_exception(HarnessError(GONE))
-                except Exception as error:
+                except BaseException as error:  # a plugin may call sys.exit
                     future.set_exception(error)
             done.release()
 
@@ -262,7 +221,18 @@ def local(workers: int, told: Callable[[str], None] = lambda line: None) -> Iter
     """
     _silence()
     with dask.config.set(SETTINGS), ExitStack() as stack:
-        cluster = LocalCluster(
+        with uninterrupted():
+            cluster = _started(workers)
+            stack.callback(cluster.close)
+            stack.callback(_kill, cluster)
+        client = stack.enter_context(Client(cluster, set_as_default=False))
+        told(f"Dask dashboard: {client.dashboard_link}")
+        yield DaskPool(client, None)
+
+
+def _started(workers: int) -> LocalCluster:
+    try:
+        return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
@@ -271,11 +241,11 @@ def local(workers: int, told: Callable[[str], None] = lambda line: None) -> Iter
             preload=["harness.scheduler.worker"],
             silence_logs=logging.CRITICAL,
         )
-        stack.callback(cluster.close)
-        client = stack.enter_context(Client(cluster, set_as_default=False))
-        stack.callback(_kill, cluster)
-        told(f"Dask dashboard: {client.dashboard_link}")
-        yield DaskPool(client, None)
+    except (OSError, RuntimeError) as error:
+        raise HarnessError(
+            f"{workers} worker processes can't be started: {error}. Are there limits on processes, open files or "
+            "memory (ulimit -a)? Fewer --workers need less; --workers 0 needs none"
+        ) from error
 
 
 @contextmanager
@@ -285,17 +255,33 @@ def running(address: str, store: ArtifactStore, told: Callable[[str], None]) -> 
     Raises HarnessError where there is none.
     """
     _silence()
-    with dask.config.set({**SETTINGS, "distributed.comm.timeouts.connect": "10s"}), ExitStack() as stack:
+    with dask.config.set({**SETTINGS, "distributed.comm.timeouts.connect": f"{CONNECTING} s"}), ExitStack() as stack:
         try:
-            given = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
-            client = stack.enter_context(Client(**given, set_as_default=False))
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            found = asyncio.run(_find(address))
+        except (OSError, ValueError) as error:
+            cause = str(error) or "no answer of one"
             raise HarnessError(
                 f"--scheduler {address}: expected a running Dask scheduler, by its address (tcp://HOST:8786) or the "
-                f"file that it has written (dask scheduler --scheduler-file FILE), found none: {error}"
+                f"file that it has written (dask scheduler --scheduler-file FILE), found none: {cause}"
             ) from error
+        client = stack.enter_context(Client(found, set_as_default=False))
         told(f"Dask dashboard: {client.dashboard_link}")
         yield DaskPool(client, store)
+
+
+async def _find(given: str) -> str:
+    """The address of a scheduler that answers; OSError or ValueError without one, for which no client can be closed."""
+    address: Any = given
+    if Path(given).is_file():
+        told = json.loads(Path(given).read_text(encoding="utf-8"))
+        address = told.get("address") if isinstance(told, dict) else None
+        if not isinstance(address, str):
+            raise ValueError("the file has no address")
+    async with rpc(address) as one:
+        kind = (await asyncio.wait_for(one.identity(), CONNECTING + 2))["type"]
+    if kind != "Scheduler":
+        raise ValueError(f"that is a {kind.lower()}'s")
+    return str(address)
 
 
 def _kill(cluster: LocalCluster) -> None:

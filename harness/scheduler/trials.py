@@ -37,8 +37,8 @@ from harness.runner import Outcome
 from harness.scheduler.carry_out import Rules, Watcher, carry_out
 from harness.scheduler.disk import UNREADABLE, Sizes
 from harness.scheduler.estimates import FIRST, Basis, Estimates, named
+from harness.scheduler.executors import Pool
 from harness.scheduler.graph import HERE, RUN, TEXT, Task, tasks_of
-from harness.scheduler.pools import Pool
 from harness.scheduler.preparing import prepare
 from harness.specs import PluginSpec, RunSpec, VectorsSpec
 from harness.vocabulary import Floats
