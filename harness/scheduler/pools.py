@@ -243,8 +243,8 @@ def _started(workers: int) -> LocalCluster:
         )
     except (OSError, RuntimeError) as error:
         raise HarnessError(
-            f"{workers} worker processes can't be started: {error}. Are there limits on processes, open files or "
-            "memory (ulimit -a)? Fewer --workers need less; --workers 0 needs none"
+            f"worker processes can't be started: {error}. Is there a folder for their files (TMPDIR), are there limits "
+            "on processes, open files or memory (ulimit -a)? Fewer --workers need less; --workers 0 needs none"
         ) from error
 
 
