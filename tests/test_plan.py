@@ -342,6 +342,11 @@ max_updates = UPDATES
 MakeGrid = Callable[..., ResolvedGrid]
 
 
+@pytest.fixture(autouse=True)
+def _small_things_are_worth_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.scheduler.plan.WORTH", 1000)
+
+
 @pytest.fixture
 def make_grid(make_plugin: MakePlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeGrid:
     """`make_grid(updates, encoders)`: a grid with a text of 150 sentences and word vectors of width 6."""

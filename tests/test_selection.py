@@ -36,7 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def plan(here: Path, *words: str) -> int:
-    return main(["plan", "--home", str(here / "home"), "--workers", "1", *words])
+    return main(["plan", "--home", str(here / "home"), "--workers", "0", *words])
 
 
 def texts(here: Path) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from harness.specs import RunSpec
 
 Rerun = Literal["missing", "failed", "stale", "all"]
 
-WORTH = 1000
+WORTH = 5000
 """Updates of which no record tells, or batches of pre-training, from which on measuring them is worth some seconds."""
 
 STARTING = 4.0
