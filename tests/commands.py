@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -187,6 +187,49 @@ def unfinished(home: str | Path = ".harness") -> list[Path]:
     return [path for path in Path(home).rglob(".*") if path.name.startswith((".unfinished-", ".seen-"))]
 
 
-def terminate_all(process: subprocess.Popen[Any]) -> None:
-    """What a terminal does on Ctrl-C: the whole group is told."""
-    os.killpg(process.pid, signal.SIGINT)
+class Disk:
+    """A small disk at a folder, which only commands see that are started with `enter` before them."""
+
+    def __init__(self, folder: Path, holder: subprocess.Popen[Any], user: bool) -> None:
+        self._folder = folder
+        options = ("--user", "--preserve-credentials") if user else ()
+        inside = ("sh", "-c", 'cd "$0" && exec "$@"', str(Path.cwd()))
+        self.enter = ("nsenter", "--target", str(holder.pid), "--mount", *options, *inside)
+        self.inside = Path(f"/proc/{holder.pid}/root{folder}")
+
+    def resize(self, size: str) -> None:
+        """Make it larger or smaller."""
+        subprocess.run([*self.enter, "mount", "-o", f"remount,size={size}", str(self._folder)], check=True)
+
+    def fill(self, left: int) -> None:
+        """Write a file, so that so many bytes are left."""
+        free = shutil.disk_usage(self.inside).free
+        (self.inside / "filling").write_bytes(bytes(max(0, free - left)))
+
+    def free(self) -> None:
+        """Remove that file."""
+        (self.inside / "filling").unlink()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Disk]:
+    """A disk of a size, at a new folder; without the right to mount one, the test is skipped."""
+    folder.mkdir()
+    script = (
+        'mount -t tmpfs -o size="$1" none "$0" && echo mounted && exec cat > /dev/null'  # as long as its input is open
+    )
+    for option in ("-m", "-rm"):
+        words = ["unshare", option, "sh", "-c", script, str(folder), size]
+        try:
+            holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        except FileNotFoundError:
+            pytest.skip("there is no unshare")
+        assert holder.stdout is not None
+        try:
+            if holder.stdout.readline() == b"mounted\n":
+                yield Disk(folder, holder, user=option == "-rm")
+                return
+        finally:
+            holder.kill()
+            holder.communicate()
+    pytest.skip("no disk can be mounted here, neither as root nor with unshare -rm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,17 +19,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import CORPUS, DEADLINE, GRID, Command, records_of, running, set_up, timeless, unfinished
+from commands import CORPUS, DEADLINE, GRID, Command, records_of, running, set_up, small_disk, timeless, unfinished
 from conftest import MakePlugin
 
 from harness.artifacts import ArtifactStore, fault
 from harness.cli import main
 
-HIDING = 'mount -t tmpfs none "$0" && exec "$@"'
+HIDING = """
+    mount -t tmpfs none "$0" && mount -t tmpfs -o size="$2" none "$1" && shift 2 && exec "$@"
+"""
 
 GONE = (
     "harness: the Dask scheduler is gone, or no longer knows a task; expected it to live as long as the grid. What is "
     "finished is kept, and the same command goes on with the rest\n"
+)
+
+FULL = (
+    "No space left on device. Free some space, or choose another folder with --home; for a worker elsewhere, with its "
+    "--local-directory\n"
 )
 
 HELD = """
@@ -44,6 +52,16 @@ HELD = """
             while (folder / "hold").exists():
                 time.sleep(0.02)
             return super().encode(reading)
+"""
+
+SPINNING = """
+    from encoders.bilstm import BiLSTM
+
+    class Spinning(BiLSTM):
+        # Never comes to an end.
+        def encode(self, reading):
+            while True:
+                pass
 """
 
 
@@ -65,17 +83,32 @@ class Cluster:
         self._start("scheduler", ("scheduler", "--no-dashboard", "--host", "127.0.0.1", "--port", "0"))
         until(lambda: self.file.is_file() and self.file.read_text().endswith("}"))
 
-    def start_worker(self, name: str, hidden: Path | None = None) -> None:
-        """A worker; the folder `hidden` is empty for it."""
-        (self._folder / name).mkdir()
-        asked = ("worker", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1", "--name", name)
-        own = ("--local-directory", str(self._folder / name), "--preload", "harness.scheduler.worker")
-        self._start(name, (*asked, *own), hiding(hidden) if hidden else ())
+    def start_worker(
+        self,
+        name: str,
+        hidden: Path | None = None,
+        size: str = "50%",
+        more: tuple[str, ...] = (),
+        path: Path | None = None,
+    ) -> None:
+        """A worker. A folder that is `hidden` is empty for it, and its own then on a disk of that size; `path` is where
+        it looks for plugins first.
+        """
+        own_folder = self._folder / name
+        own_folder.mkdir()
+        asked = ("worker", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1", "--name", name, *more)
+        own = ("--local-directory", str(own_folder), "--preload", "harness.scheduler.worker")
+        self._start(name, (*asked, *own), hiding(hidden, own_folder, size) if hidden else (), path)
 
-    def _start(self, name: str, words: tuple[str, ...], before: tuple[str, ...] = ()) -> None:
+    def _start(self, name: str, words: tuple[str, ...], before: tuple[str, ...] = (), path: Path | None = None) -> None:
         log = self.log(name).open("wb")
         command = [*before, sys.executable, "-m", "dask", *words, "--scheduler-file", str(self.file)]
-        self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        environment = dict(os.environ)
+        if path:
+            environment["PYTHONPATH"] = os.pathsep.join([str(path), environment["PYTHONPATH"]])
+        self._processes[name] = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, env=environment
+        )
 
     def log(self, name: str) -> Path:
         """What a process has told."""
@@ -83,7 +116,8 @@ class Cluster:
 
     def artifacts(self, name: str) -> set[str]:
         """The artifacts that a worker has had sent to it, or made, by kind and key."""
-        return {f"{path.parent.name}/{path.name}" for path in (self._folder / name).rglob("artifacts/*/[!.]*")}
+        seen = Path(f"/proc/{self._processes[name].pid}/root{self._folder / name}")
+        return {f"{path.parent.name}/{path.name}" for path in seen.rglob("artifacts/*/[!.]*")}
 
     def kill(self, name: str) -> None:
         """Kill a process and all that it has started."""
@@ -105,10 +139,12 @@ def cluster(here: Path) -> Iterator[Cluster]:
     made.close()
 
 
-def hiding(folder: Path) -> tuple[str, ...]:
-    """What stands before a command for which a folder is to be empty; skips where nothing can be mounted."""
-    for options in ("-m", "-rm"):
-        before = ("unshare", options, "sh", "-c", HIDING, str(folder.absolute()))
+def hiding(folder: Path, own: Path, size: str) -> tuple[str, ...]:
+    """What stands before a command for which `folder` is to be empty and `own` on a small disk; skips where nothing can
+    be mounted.
+    """
+    for option in ("-m", "-rm"):
+        before = ("unshare", option, "sh", "-c", HIDING, str(folder.absolute()), str(own.absolute()), size)
         with suppress(FileNotFoundError):
             if subprocess.run([*before, "true"], capture_output=True, check=False).returncode == 0:
                 return before
@@ -216,22 +252,83 @@ def test_a_worker_of_three_is_killed_and_one_joins_late(here: Path, held: Path, 
 
 
 @pytest.mark.slow
-def test_a_run_that_hangs_is_ended_and_its_worker_started_again(
-    here: Path, make_plugin: MakePlugin, request: pytest.FixtureRequest
+@pytest.mark.parametrize("nanny", ["--nanny", "--no-nanny"])
+def test_a_run_that_hangs_is_ended_and_others_go_on(
+    nanny: str, here: Path, make_plugin: MakePlugin, request: pytest.FixtureRequest
 ) -> None:
-    make_plugin("encoder", "spinning", HELD.replace("time.sleep(0.02)", "pass").replace(".exists()", ""))
-    (here / "small.toml").write_text(
-        GRID.replace('[{name = "bilstm"', '[{name = "spinning", hidden = 4}, {name = "bilstm"')
-    )
-    os.environ["HELD"] = str(here)
-    cluster: Cluster = request.getfixturevalue("cluster")
-    cluster.start_worker("one")
-    words = ("--home", "home", "--scheduler", str(cluster.file), "--run-timeout", "4")
+    make_plugin("encoder", "spinning", SPINNING)
+    encoders = '[{name = "spinning", hidden = 4}, {name = "bilstm", hidden = 4}]'
+    (here / "small.toml").write_text(GRID.replace('[{name = "bilstm", hidden = 4}]', encoders))
+    cluster: Cluster = request.getfixturevalue("cluster")  # its workers are to know the plugin
+    for name in ("one", "two", "three"):
+        cluster.start_worker(name, more=(nanny,))
+    words = ("--home", "home", "--scheduler", str(cluster.file), "--run-timeout", "4", "--strategy", "none")
     with running("small.toml", *words) as one:
         assert one.ended() == 1, one.err
-        assert "6 of 12 runs failed" in one.err
+        assert "2 of 4 runs failed" in one.err
     for record in records_of("home").values():
         assert (record["status"] == "complete") == (record["spec"]["encoder"]["name"] == "bilstm")
+
+
+# What stops a grid
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "what"), [("100k", "sent"), ("2m", "made")])
+def test_a_worker_whose_disk_is_full_stops_the_runs(size: str, what: str, here: Path, cluster: Cluster) -> None:
+    hidden = 400 if what == "made" else 4
+    (here / "small.toml").write_text(GRID.replace("hidden = 4", f"hidden = {hidden}"))  # of 400: 2.6 MB an encoder
+    cluster.start_worker("one", hidden=here / "home", size=size)
+    with on(cluster) as one:
+        assert one.ended() == 2, one.err
+        assert "Traceback" not in one.err
+        assert re.search(
+            rf"^harness: can't write below {here}/cluster/one/\S+/artifacts: {FULL}\Z", one.err, re.MULTILINE
+        )
+    assert unfinished("home") == []
+    cluster.kill("one")
+    cluster.start_worker("two", hidden=here / "home")
+    with on(cluster) as one:
+        check(one, here)
+
+
+@pytest.mark.slow
+def test_a_home_that_has_no_space_for_what_comes_stops_the_runs(here: Path, cluster: Cluster) -> None:
+    (here / "small.toml").write_text(GRID.replace("hidden = 4", "hidden = 400"))
+    (here / "home").rmdir()
+    cluster.start_worker("one")  # it does not see the disk
+    with small_disk(here / "home", "2m") as disk:
+        words = ("--home", "home", "--scheduler", str(cluster.file))
+        with running("small.toml", *words, before=disk.enter) as one:
+            assert one.ended() == 2, one.err
+            assert "Traceback" not in one.err
+            assert re.search(rf"^harness: can't write below home/artifacts: {FULL}\Z", one.err, re.MULTILINE), one.err
+        assert unfinished(disk.inside) == []
+        disk.resize("90m")
+        with running("small.toml", *words, before=disk.enter) as one:
+            assert one.ended() == 0, one.err
+        assert timeless(records_of(disk.inside)) == undisturbed(here)
+
+
+@pytest.mark.slow
+def test_workers_with_other_code_stop_the_runs(
+    here: Path, make_plugin: MakePlugin, request: pytest.FixtureRequest
+) -> None:
+    folder = make_plugin("encoder", "mine", SPINNING.replace("while True:\n                pass", "pass"))
+    (here / "small.toml").write_text(GRID.replace("bilstm", "mine"))
+    cluster: Cluster = request.getfixturevalue("cluster")
+    other = here / "other"
+    shutil.copytree(folder, other)
+    file = other / "acme_mine.py"
+    file.write_text(file.read_text().replace("pass", "print(1)"))
+    cluster.start_worker("one", path=other)
+    with on(cluster) as one:
+        assert one.ended() == 2, one.err
+        assert one.err.endswith(
+            "harness: a worker has other code than this process (encoder); expected the same. Install the same version of "
+            "Reprise and of its plugins there, and start the workers again\n"
+        )
+        assert "Traceback" not in one.err
 
 
 # Schedulers that come and go

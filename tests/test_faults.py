@@ -6,19 +6,28 @@ import os
 import random
 import re
 import resource
-import shutil
 import signal
 import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from commands import CORPUS, GRID, Command, records_of, running, set_up, timeless, unfinished
+from commands import (
+    CORPUS,
+    GRID,
+    Command,
+    Disk,
+    records_of,
+    running,
+    set_up,
+    small_disk,
+    timeless,
+    unfinished,
+)
 from conftest import MakePlugin, Printed
 
 from harness.cli import main
@@ -409,62 +418,6 @@ def test_a_second_run_in_one_home_ends_at_once_and_names_the_first(here: Path, s
 # Full disks
 
 
-class Disk:
-    """A small disk at a folder, which only commands see that are started with `enter` before them."""
-
-    def __init__(self, folder: Path, holder: subprocess.Popen[Any], user: bool) -> None:
-        self._folder = folder
-        options = ("--user", "--preserve-credentials") if user else ()
-        inside = ("sh", "-c", 'cd "$0" && exec "$@"', str(Path.cwd()))
-        self.enter = ("nsenter", "--target", str(holder.pid), "--mount", *options, *inside)
-        self.inside = Path(f"/proc/{holder.pid}/root{folder}")
-
-    def resize(self, size: str) -> None:
-        """Make it larger or smaller."""
-        subprocess.run([*self.enter, "mount", "-o", f"remount,size={size}", str(self._folder)], check=True)
-
-    def fill(self, left: int) -> None:
-        """Write a file, so that so many bytes are left."""
-        free = shutil.disk_usage(self.inside).free
-        (self.inside / "filling").write_bytes(bytes(max(0, free - left)))
-
-    def free(self) -> None:
-        """Remove that file."""
-        (self.inside / "filling").unlink()
-
-
-MakeDisk = Callable[[str, str], Disk]
-
-
-@pytest.fixture
-def make_disk(here: Path) -> Iterator[MakeDisk]:
-    """`make_disk(folder, size)`; without the right to mount, the test is skipped."""
-    holders: list[subprocess.Popen[Any]] = []
-
-    def make(name: str, size: str) -> Disk:
-        folder = here / name
-        folder.mkdir()
-        script = 'mount -t tmpfs -o size="$1" none "$0" && echo mounted && exec sleep 600'
-        for user in (False, True):
-            unshare = ["unshare", "-rm" if user else "-m"]
-            try:
-                holder = subprocess.Popen(
-                    [*unshare, "sh", "-c", script, str(folder), size], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-                )
-            except FileNotFoundError:
-                pytest.skip("there is no unshare")
-            holders.append(holder)
-            assert holder.stdout is not None
-            if holder.stdout.readline() == b"mounted\n":
-                return Disk(folder, holder, user)
-        pytest.skip("no disk can be mounted here, neither as root nor with unshare -rm")
-
-    yield make
-    for holder in holders:
-        holder.kill()
-        holder.communicate()
-
-
 @contextmanager
 def on(disk: Disk, *words: str) -> Iterator[Command]:
     """A run whose home is on a disk."""
@@ -472,83 +425,83 @@ def on(disk: Disk, *words: str) -> Iterator[Command]:
         yield one
 
 
-def test_a_record_that_finds_no_space_stops_the_runs_and_they_go_on_later(here: Path, make_disk: MakeDisk) -> None:
+def test_a_record_that_finds_no_space_stops_the_runs_and_they_go_on_later(here: Path) -> None:
     (here / "small.toml").write_text(PLAIN.replace("replicates = 1", "replicates = 20"))
-    disk = make_disk("home", "4m")
-    with on(disk, "--workers", "0", "--replicates", "1") as one:
-        assert one.ended() == 0, one.err
-    disk.fill(left=60_000)  # for the resolved grid and some records
-    with on(disk, "--workers", "0") as one:
-        assert one.ended() == 2, one.err
-        assert "Traceback" not in one.err
-        pattern = rf"^harness: can't write home/records/\w\w/\w+.(npz|json): {FULL} or --results\n\Z"
-        assert re.search(pattern, one.err, re.MULTILINE), one.err
-    kept = records_of(disk.inside)
-    assert 1 < len(kept) < 20
-    assert unfinished(disk.inside) == []
-    disk.free()
-    with on(disk, "--workers", "0") as one:
-        assert one.ended() == 0, one.err
-    found = records_of(disk.inside)
-    assert {key: found[key] for key in kept} == kept
-    assert timeless(found) == undisturbed(here)
+    with small_disk(here / "home", "4m") as disk:
+        with on(disk, "--workers", "0", "--replicates", "1") as one:
+            assert one.ended() == 0, one.err
+        disk.fill(left=60_000)  # for the resolved grid and some records
+        with on(disk, "--workers", "0") as one:
+            assert one.ended() == 2, one.err
+            assert "Traceback" not in one.err
+            pattern = rf"^harness: can't write home/records/\w\w/\w+.(npz|json): {FULL} or --results\n\Z"
+            assert re.search(pattern, one.err, re.MULTILINE), one.err
+        kept = records_of(disk.inside)
+        assert 1 < len(kept) < 20
+        assert unfinished(disk.inside) == []
+        disk.free()
+        with on(disk, "--workers", "0") as one:
+            assert one.ended() == 0, one.err
+        found = records_of(disk.inside)
+        assert {key: found[key] for key in kept} == kept
+        assert timeless(found) == undisturbed(here)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_an_artifact_that_finds_no_space_stops_the_runs_and_they_go_on_later(
-    workers: str, here: Path, make_disk: MakeDisk
-) -> None:
+def test_an_artifact_that_finds_no_space_stops_the_runs_and_they_go_on_later(workers: str, here: Path) -> None:
     (here / "small.toml").write_text(GRID.replace("hidden = 4", "hidden = 400"))  # 2.6 MB a pre-trained encoder
-    disk = make_disk("home", "3m")
-    with on(disk, "--workers", workers) as one:
-        assert one.ended() == 2, one.err
-        assert "Traceback" not in one.err
-        expected = f"harness: can't write below {here / 'home/artifacts'}: {FULL}; for a worker elsewhere, with its "
-        assert one.err.endswith(f"{expected}--local-directory\n")
-    assert unfinished(disk.inside) == []
-    assert all(one["status"] == "complete" for one in records_of(disk.inside).values())
-    disk.resize("90m")
-    with on(disk, "--workers", workers) as one:
-        assert one.ended() == 0, one.err
-        assert "damaged" not in one.err
-    assert timeless(records_of(disk.inside)) == undisturbed(here)
+    with small_disk(here / "home", "3m") as disk:
+        with on(disk, "--workers", workers) as one:
+            assert one.ended() == 2, one.err
+            assert "Traceback" not in one.err
+            expected = (
+                f"harness: can't write below {here / 'home/artifacts'}: {FULL}; for a worker elsewhere, with its "
+            )
+            assert one.err.endswith(f"{expected}--local-directory\n")
+        assert unfinished(disk.inside) == []
+        assert all(one["status"] == "complete" for one in records_of(disk.inside).values())
+        disk.resize("90m")
+        with on(disk, "--workers", workers) as one:
+            assert one.ended() == 0, one.err
+            assert "damaged" not in one.err
+        assert timeless(records_of(disk.inside)) == undisturbed(here)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_prepared_data_that_finds_no_space_stops_the_runs(workers: str, here: Path, make_disk: MakeDisk) -> None:
-    disk = make_disk("home", "72k")
-    with on(disk, "--workers", workers) as one:
-        assert one.ended() == 2, one.err
-        assert "Traceback" not in one.err
-        cause = r"(\[Errno 28\] |Error while serializing: I/O error: )No space left on device( \(os error 28\))?"
-        pattern = (
-            rf"^harness: the prepared data of small \(whole\) can't be written or read below home/artifacts: {cause}. "
-            r"Free some space, delete that folder if it is damaged, or choose another one with --home\n\Z"
-        )
-        assert re.search(pattern, one.err, re.MULTILINE), one.err
-    assert unfinished(disk.inside) == []
-    disk.resize("9m")
-    with on(disk, "--workers", workers) as one:
-        assert one.ended() == 0, one.err
-        assert "damaged" not in one.err
-    assert timeless(records_of(disk.inside)) == undisturbed(here)
+def test_prepared_data_that_finds_no_space_stops_the_runs(workers: str, here: Path) -> None:
+    with small_disk(here / "home", "72k") as disk:
+        with on(disk, "--workers", workers) as one:
+            assert one.ended() == 2, one.err
+            assert "Traceback" not in one.err
+            cause = r"(\[Errno 28\] |Error while serializing: I/O error: )No space left on device( \(os error 28\))?"
+            pattern = (
+                rf"^harness: the prepared data of small \(whole\) can't be written or read below home/artifacts: {cause}. "
+                r"Free some space, delete that folder if it is damaged, or choose another one with --home\n\Z"
+            )
+            assert re.search(pattern, one.err, re.MULTILINE), one.err
+        assert unfinished(disk.inside) == []
+        disk.resize("9m")
+        with on(disk, "--workers", workers) as one:
+            assert one.ended() == 0, one.err
+            assert "damaged" not in one.err
+        assert timeless(records_of(disk.inside)) == undisturbed(here)
 
 
 @pytest.mark.slow
-def test_results_that_find_no_space_are_written_later(here: Path, make_disk: MakeDisk) -> None:
-    disk = make_disk("results", "16k")
-    with running("small.toml", "--workers", "0", before=disk.enter) as one:
-        assert one.ended() == 2, one.err
-        assert "Traceback" not in one.err
-        pattern = rf"^harness: can't write results/small/\S+: {FULL} or --results\n\Z"
-        assert re.search(pattern, one.err, re.MULTILINE), one.err
-    assert len(records_of()) == 6
-    assert not list(disk.inside.rglob(".*"))
-    disk.resize("9m")
-    with running("small.toml", "--workers", "0", before=disk.enter) as one:
-        assert one.ended() == 0, one.err
-        assert "Nothing to run" in one.err
-    assert pd.read_csv(disk.inside / "small/leaderboard.csv").n.sum() == 6
-    assert timeless(records_of()) == undisturbed(here)
+def test_results_that_find_no_space_are_written_later(here: Path) -> None:
+    with small_disk(here / "results", "16k") as disk:
+        with running("small.toml", "--workers", "0", before=disk.enter) as one:
+            assert one.ended() == 2, one.err
+            assert "Traceback" not in one.err
+            pattern = rf"^harness: can't write results/small/\S+: {FULL} or --results\n\Z"
+            assert re.search(pattern, one.err, re.MULTILINE), one.err
+        assert len(records_of()) == 6
+        assert not list(disk.inside.rglob(".*"))
+        disk.resize("9m")
+        with running("small.toml", "--workers", "0", before=disk.enter) as one:
+            assert one.ended() == 0, one.err
+            assert "Nothing to run" in one.err
+        assert pd.read_csv(disk.inside / "small/leaderboard.csv").n.sum() == 6
+        assert timeless(records_of()) == undisturbed(here)
