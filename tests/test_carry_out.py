@@ -316,6 +316,7 @@ def test_what_is_finished_together_with_the_first_failure_is_kept(here: Path, ma
         carry_out(*arguments, Rules(fail_fast=True), lambda task: 1.0)
     found = {outcome.record["spec"]["encoder"]["name"]: outcome.record["status"] for outcome in outcomes}
     assert found == {"bilstm": "complete", "raising": "failed"}
+    assert len(outcomes) == 2
     assert unfinished(here / "home") == []
 
 

@@ -158,6 +158,23 @@ def test_a_stack_holds_runs_of_one_shape_as_many_as_there_are_up_to_a_number(
     assert len(schedule) == 0
 
 
+def test_a_run_that_is_to_be_alone_is_in_no_stack_of_runs_that_come_later() -> None:
+    before = Task(stages.VECTORS, "before", (SPEC,))
+    tasks = {
+        at: Task(RUN, f"{at}", (dataclasses.replace(SPEC, replicate=at),), frozenset({before.id} if at == 2 else ()))
+        for at in range(3)
+    }
+    lengths = {before.key: 1.0, "0": 5.0, "1": 5.0, "2": 9.0}
+    schedule = Schedule([before, *tasks.values()], lambda task: lengths[task.key])
+    assert schedule.take(False, 9) == [before]
+    assert schedule.take(False, 9) == [tasks[0], tasks[1]]
+    schedule.give_back(tasks[0], alone=True)
+    schedule.give_back(tasks[1])
+    schedule.done(before)
+    assert schedule.take(False, 9) == [tasks[2], tasks[1]]
+    assert schedule.take(False, 9) == [tasks[0]]
+
+
 def test_only_runs_are_stacked() -> None:
     tasks = [Task(stages.PRETRAINED, str(at), (SPEC,)) for at in range(3)]
     assert Schedule(tasks, lambda task: 1.0).take(False, 16) == [tasks[0]]
