@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from commands import GRID, set_up, small_disk, unfinished
+from commands import CORPUS, GRID, set_up, small_disk, unfinished
 from conftest import MakePlugin, run_here, run_in
 
 from harness import stages
@@ -100,22 +100,25 @@ def test_processes_of_any_executor_come_to_the_records_of_one_process(here: Path
 
 
 def test_nobody_waits_for_what_he_does_not_stand_on(here: Path, make_plugin: MakePlugin) -> None:
-    """A pre-training goes on until runs of all other strategies are done."""
+    """A pre-training goes on until the runs of all other strategies are done, of a second corpus too."""
     waits = "assert next((True for _ in range(6000) if Path('go').exists() or time.sleep(0.02)), False)"
     make_plugin("strategy", "slow", plugin("Slow", waits))
-    grid = small(here, '"none"', '{name = "stepwise", skipgram_epochs = 1}', like_lm("slow"), LM)
+    make_plugin("corpus", "other", CORPUS.replace("range(96)", "range(80)"))
+    grid = small(
+        here, '"none"', '{name = "stepwise", skipgram_epochs = 1}', like_lm("slow"), LM, corpora='["small", "other"]'
+    )
     names: list[str] = []
 
     def finished(outcome: Outcome) -> None:
         assert outcome.record["status"] == "complete", outcome.record["error"]
         names.append(outcome.record["spec"]["strategy"]["name"])
-        if {"none", "stepwise", "lm"} <= set(names):
+        if len(names) == 6:
             Path("go").touch()
 
     (here / "home").mkdir()
     carry_out(list(grid.runs.values()), grid, here / "home", threads(2), Watcher(finished), Rules(), lambda task: 1.0)
-    assert sorted(names[:3]) == ["lm", "none", "stepwise"]
-    assert names[3:] == ["slow"]
+    assert sorted(names[:6]) == ["lm", "lm", "none", "none", "stepwise", "stepwise"]
+    assert names[6:] == ["slow", "slow"]
 
 
 def test_it_is_told_how_many_are_at_work_and_how_much_is_done(here: Path) -> None:

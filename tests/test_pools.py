@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -48,6 +49,14 @@ def spin(folder: Path, luggage: Luggage) -> None:
 def note(folder: Path, luggage: Luggage) -> int:
     (folder / f"{os.getpid()}-{time.time_ns()}").touch()
     return os.getpid()
+
+
+def faults(luggage: Luggage) -> int:
+    """Pages that the system gave for 100 batches of 8 MB, one after the other."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        torch.ones(2_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 def leave(luggage: Luggage) -> None:
@@ -133,6 +142,11 @@ def divide(one: int, two: int, luggage: Luggage) -> float:
     return one / two
 
 
+def test_workers_keep_the_memory_of_a_batch_for_the_next(pool: Pool) -> None:
+    pages = 100 * 8_000_000 // resource.getpagesize()
+    assert pool.submit(faults, (), ()).result(DEADLINE) < pages / 10
+
+
 def test_workers_do_not_hear_of_an_interrupt(pool: Pool) -> None:
     workers = both(pool)
     for pid in workers:
@@ -197,6 +211,23 @@ def test_a_task_whose_worker_is_killed_is_made_by_another(pool: Pool, tmp_path: 
     os.kill(killed, signal.SIGKILL)
     (tmp_path / "hold").unlink()
     assert future.result(DEADLINE) != killed
+    both(pool)
+
+
+@pytest.mark.slow
+def test_the_time_at_a_worker_that_was_lost_does_not_count(pool: Pool, tmp_path: Path) -> None:
+    both(pool)
+    (tmp_path / "hold").touch()
+    hanging, held = pool.submit(sleep, (tmp_path,), ()), pool.submit(wait_for, (tmp_path,), ())
+    until(lambda: pool.overdue(hanging, 0.5) and pool.overdue(held, 0.5))
+    killed = time.monotonic()
+    (begun,) = tmp_path.glob("begun-*")
+    os.kill(int(begun.name.partition("-")[2]), signal.SIGKILL)
+    until(lambda: pool.width() == 1)
+    assert not pool.overdue(held, time.monotonic() - killed)  # it waits, or has begun again since
+    (tmp_path / "hold").unlink()
+    assert held.result(DEADLINE)
+    pool.end(hanging)
     both(pool)
 
 
