@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import os
 import shutil
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import records_of
 from conftest import MakePlugin, Printed, run_here
 
 from harness.cli import main
@@ -101,6 +104,29 @@ def test_an_error_without_words_is_told_by_its_type() -> None:
 
     assert as_record(SilentError())["message"] == "SilentError"
     assert as_record(ValueError())["message"] == "ValueError"
+
+
+def table() -> dict[str, dict[str, str]]:
+    """The rows of the results' records, by their keys."""
+    with gzip.open("results/small/records.csv.gz", "rt") as text:
+        return {row["key"]: row for row in csv.DictReader(text)}
+
+
+def test_results_keep_the_records_that_another_home_has_made(here: Path, printed: Printed) -> None:
+    (here / "small.toml").write_text(GRID.replace(', "mine"', ""))
+    assert run("--workers", "0") == 0
+    before, board = table(), (here / "results/small/leaderboard.csv").read_text()
+    (here / "home").rename("theirs")
+    printed()
+    assert run("--workers", "0", "--replicates", "1") == 0
+    out, err = printed()
+    assert "Records of results/small that are not in home/records, or worse there, stay in it: 1\n" in err
+    assert "2 of 2 runs complete" in out
+    assert len(records_of("home")) == 1
+    after = table()
+    assert after.keys() == before.keys()
+    assert {key for key in after if after[key] != before[key]} == records_of("home").keys()
+    assert (here / "results/small/leaderboard.csv").read_text() == board
 
 
 def test_what_vanishes_in_the_middle_of_a_grid_is_made_again(tmp_path: Path) -> None:

@@ -379,10 +379,10 @@ def test_a_cell_that_lacks_a_run_has_no_deviations() -> None:
 def test_results_have_variances_only_while_the_grid_is_crossed(tmp_path: Path) -> None:
     grid, _ = crossed_grid()
     store = RecordStore(tmp_path / "records")
-    write_results(grid, store, tmp_path / "results")
+    write_results(grid, store, tmp_path / "results", print)
     assert (tmp_path / "results/variances.csv").read_text() == variances_csv(grid, {})
     again = copy.deepcopy(grid) | {"crossed": None}
-    write_results(again, store, tmp_path / "results")
+    write_results(again, store, tmp_path / "results", print)
     assert not (tmp_path / "results/variances.csv").exists()
 
 

@@ -135,16 +135,16 @@ def _run(grid: ResolvedGrid, runs: Mapping[str, RunSpec], asked: argparse.Namesp
         try:
             took = _carry_out(planned, workers, grid, runs, asked, store)
         except KeyboardInterrupt:
-            write_results(grid.plain, store, folder)
+            write_results(grid.plain, store, folder, tell)
             tell("The finished runs are kept; the same command goes on with the rest.")
             raise
         except FailedFast:
             tell("The first failed run ends it (--fail-fast); what is finished is kept.")
-    write_results(grid.plain, store, folder)
+    written_of = write_results(grid.plain, store, folder, tell)
     if took is not None:
         tell(planned.compared(*took, workers, planned.disk.used(*written) - before))
     code = _conclude(runs, store, folder)
-    show(render(grid.plain, store, "md"))
+    show(render(grid.plain, written_of, "md"))
     return code
 
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.exchange import export
+from harness.exchange import ARRAYS, TABLE, export
 from harness.records import RecordStore, write_atomically
 from harness.report.leaderboard import FORMATS
+from harness.report.restored import RestoredRecords
 from harness.report.rows import cell_rows
 from harness.report.variances import csv_of_rows
 
 
-def write_results(grid: dict[str, Any], store: RecordStore, folder: Path) -> None:
-    """Write grid.json, leaderboard.md, leaderboard.csv, records.csv.gz and predictions.npz.
+def write_results(grid: dict[str, Any], store: RecordStore, folder: Path, tell: Callable[[str], object]) -> RecordStore:
+    """Write grid.json, leaderboard.md, leaderboard.csv, records.csv.gz and predictions.npz; the records they are of.
 
-    Of a crossed grid also variances.csv; of another one it goes.
+    Of a crossed grid also variances.csv; of another one it goes. Records of the folder that the store lacks, or has
+    worse, stay in it, and in its tables; `tell` is told of them.
     """
+    keys = grid_keys(grid)
+    if (folder / TABLE).is_file() and (folder / ARRAYS).is_file():
+        there = RestoredRecords(folder, tell, store)
+        if kept := list(there.keys()):
+            tell(f"Records of {folder} that are not in {store.root}, or worse there, stay in it: {len(kept):,}")
+            keys, store = list(dict.fromkeys(keys + kept)), there
     rows = cell_rows(grid, store)
     texts = {
         "grid.json": json.dumps(grid, indent=1) + "\n",
@@ -32,7 +41,8 @@ def write_results(grid: dict[str, Any], store: RecordStore, folder: Path) -> Non
     for name, text in texts.items():
         data = text.encode()
         write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
-    export(store, grid_keys(grid), folder)
+    export(store, keys, folder)
+    return store
 
 
 def grid_keys(grid: dict[str, Any]) -> list[str]:
