@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import math
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -12,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from harness import analysis
 from harness.analysis import Summary, summarise
+from harness.analysis.summaries import student
 
 scores = st.lists(st.integers(0, 1000).map(lambda right: right / 10), min_size=1, max_size=20)
 
@@ -79,6 +84,16 @@ def test_one_value_says_nothing_of_the_variance() -> None:
 def test_what_cannot_be_summarised_is_refused(values: list[float], confidence: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         summarise(values, confidence)
+
+
+def test_students_p_needs_two_values() -> None:
+    with pytest.raises(ValueError, match=r"^there must be at least 2 values for Student's t, but got 1$"):
+        student([1.0])
+
+
+@pytest.mark.parametrize("room", [room.name for room in pkgutil.iter_modules(analysis.__path__)])
+def test_its_examples_are_true(room: str) -> None:
+    assert doctest.testmod(import_module(f"harness.analysis.{room}")).failed == 0
 
 
 def test_analysis_needs_no_torch() -> None:

@@ -1,4 +1,4 @@
-"""What scores over replicates say: means, deviations, intervals, and where variance comes from. Free of torch."""
+"""What scores over replicates say: means, deviations, intervals, and where variance comes from."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
+from harness.analysis.replicates import ROUNDING, Values, check_confidence, finite
 from harness.seeding import numpy_stream
 
 LARGEST_T = 20
 """The most values that Student's t serves; up to there a BCa bootstrap covers too little (84 % for 95 % at n = 5)."""
-
-ROUNDING = 1e-9
-"""Values that lie closer together are equal: one mention of a million moves a score by 1e-6."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,27 @@ class Summary:
     sd: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Student:
+    """A mean that, over its standard error, follows Student's t of so many degrees of freedom."""
+
+    mean: float
+    error: float
+    degrees: float
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """The confidence interval of the mean; of width zero where the error is."""
+        half = self.error * float(special.stdtrit(self.degrees, (1 + confidence) / 2))
+        return self.mean - half, self.mean + half
+
+    @property
+    def p(self) -> float:
+        """Two-sided, that the mean is 0: below 5 % exactly where the 95 % interval leaves 0 out."""
+        if self.error == 0:
+            return float(abs(self.mean) < ROUNDING)
+        return 2 * float(special.stdtr(self.degrees, -abs(self.mean) / self.error))
 
 
 @dataclass(frozen=True)
@@ -79,8 +97,9 @@ class Components:
         # not below 0, for S and I are at least 2, but for rounding
         return math.sqrt(max(0.0, between_samples + between_initialisations + self.square_rest))
 
-    def interval(self, confidence: float) -> tuple[float, float]:
-        """Of the mean: Student's t with the degrees of freedom of Satterthwaite (1946).
+    @property
+    def student(self) -> Student:
+        """The mean with its error, and the degrees of freedom of Satterthwaite (1946).
 
         The variance of the mean is (samples + initialisations - rest) / (S I) in mean squares. A source that does not
         exceed the rest is taken for none: the mean squares of the others alone stand there then.
@@ -93,14 +112,12 @@ class Components:
             terms.append((sign * self.square_rest, (samples - 1) * (initialisations - 1)))
         variance = sum(square for square, _ in terms)
         if variance == 0:
-            return self.mean, self.mean
+            return Student(self.mean, 0.0, 1.0)
         degrees = variance**2 / sum(square**2 / freedom for square, freedom in terms)
-        error = math.sqrt(variance / (samples * initialisations))
-        low, high = stats.t.interval(confidence, df=degrees, loc=self.mean, scale=error)
-        return float(low), float(high)
+        return Student(self.mean, math.sqrt(variance / (samples * initialisations)), degrees)
 
 
-def components(values: Sequence[float], initialisations: int) -> Components:
+def components(values: Sequence[float] | Values, initialisations: int) -> Components:
     """Where the variance of the scores of crossed replicates comes from.
 
     Replicate r has sample r // `initialisations` and initialisation r % `initialisations`. Fewer than two samples or
@@ -112,7 +129,7 @@ def components(values: Sequence[float], initialisations: int) -> Components:
             f"values must be of at least 2 samples with {max(2, initialisations)} initialisations each, but got "
             f"{len(values)} with {initialisations}"
         )
-    table = _finite(values).reshape(samples, initialisations)
+    table = finite(values).reshape(samples, initialisations)
     mean = float(table.mean())
     row, column = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
     rest = table - row - column + mean
@@ -125,7 +142,7 @@ def components(values: Sequence[float], initialisations: int) -> Components:
     return Components(samples, initialisations, mean, between, among, left)
 
 
-def summarise(values: Sequence[float], confidence: float = 0.95, crossed: int | None = None) -> Summary:
+def summarise(values: Sequence[float] | Values, confidence: float = 0.95, crossed: int | None = None) -> Summary:
     """Summarise scores of replicates: Student's t interval up to n = 20, a seeded BCa bootstrap beyond.
 
     The order of the values has no influence, to the bit. Values that are equal, or differ by `ROUNDING` alone, have
@@ -139,9 +156,8 @@ def summarise(values: Sequence[float], confidence: float = 0.95, crossed: int | 
     >>> summarise([0.5])
     Summary(n=1, mean=0.5, sd=nan, low=nan, high=nan)
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, but got {confidence}")
-    sample = np.sort(_finite(values))
+    check_confidence(confidence)
+    sample = np.sort(finite(values))
     n = len(sample)
     if n == 0:
         raise ValueError("there must be at least 1 value to summarise, but got 0")
@@ -152,10 +168,10 @@ def summarise(values: Sequence[float], confidence: float = 0.95, crossed: int | 
         return Summary(n, same, 0.0, same, same)
     if crossed is not None:
         parts = components(values, crossed)
-        return Summary(n, parts.mean, parts.sd, *parts.interval(confidence))
+        return Summary(n, parts.mean, parts.sd, *parts.student.interval(confidence))
     mean, sd = float(np.mean(sample)), float(np.std(sample, ddof=1))
     if n <= LARGEST_T:
-        low, high = stats.t.interval(confidence, df=n - 1, loc=mean, scale=sd / math.sqrt(n))
+        low, high = student(sample).interval(confidence)
     else:
         low, high = stats.bootstrap(
             (sample,), np.mean, vectorized=True, confidence_level=confidence, rng=numpy_stream("interval")
@@ -163,8 +179,16 @@ def summarise(values: Sequence[float], confidence: float = 0.95, crossed: int | 
     return Summary(n, mean, sd, float(low), float(high))
 
 
-def _finite(values: Sequence[float]) -> npt.NDArray[np.float64]:
-    sample = np.asarray(values, dtype=np.float64)
-    if not np.all(np.isfinite(sample)):
-        raise ValueError(f"values must be finite, but got {list(values)}")
-    return sample
+def student(values: Sequence[float] | Values, crossed: int | None = None) -> Student:
+    """The mean of at least two values with its error and degrees of freedom, crossed ones by `Components`.
+
+    Values that are equal, or differ by `ROUNDING` alone, have an error of 0.
+    """
+    sample = finite(values)
+    if len(sample) < 2:
+        raise ValueError(f"there must be at least 2 values for Student's t, but got {len(sample)}")
+    if np.ptp(sample) < ROUNDING:
+        return Student(float(sample[0]), 0.0, len(sample) - 1)
+    if crossed is not None:
+        return components(sample, crossed).student
+    return Student(float(np.mean(sample)), float(np.std(sample, ddof=1)) / math.sqrt(len(sample)), len(sample) - 1)
