@@ -1,4 +1,4 @@
-"""Flags that several verbs share, and the verbs of `data` and `records`."""
+"""Flags that several verbs share, and those of `data`, `records`, `artifacts` and of what says what scores mean."""
 
 from __future__ import annotations
 
@@ -130,11 +130,73 @@ def _add_prune(part: argparse.ArgumentParser) -> None:
     part.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
 
 
+def add_artifacts(parser: argparse.ArgumentParser) -> None:
+    """The verbs of `artifacts`."""
+    which = parser.add_subparsers(metavar="list|verify|prune", required=True)
+    lines = {
+        "list": "a line each, checkpoints of killed pre-trainings too, and their sum",
+        "verify": "read every artifact and compare it with its SHA-256; 1 where one is damaged",
+        "prune": "remove what was not used for long, and what was half written; a run makes again what it needs, so "
+        "that nothing is lost but time. Not while something runs",
+    }
+    made = {name: which.add_parser(name, help=line, description=f"{line}.") for name, line in lines.items()}
+    for name, part in made.items():
+        add_home(part)
+        part.set_defaults(verb=f"artifacts {name}")
+        if name != "verify":
+            part.add_argument("--kind", metavar="KIND", help="only these, such as pretrained")
+    remove = "remove the damaged ones now; without it they are made again when next needed"
+    made["verify"].add_argument("--remove", action="store_true", help=remove)
+    prune = made["prune"]
+    prune.add_argument(
+        "--unused-for", type=count_or_none, default=30, metavar="DAYS", help="that long or longer (default: 30)"
+    )
+    checkpoints = "also the checkpoints of killed pre-trainings that are as old; those start anew"
+    prune.add_argument("--unfinished", action="store_true", help=checkpoints)
+    prune.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
+
+
+FINDINGS = {
+    "claims": "tell which claims the scores of a grid support, not support, or can't judge",
+    "compare": "compare two strategies, two grids, or two homes or results folders",
+    "show": "tell one run in words, and the command that repeats it",
+}
+"""The verbs that say what scores mean."""
+
+
+def add_finding(verb: str, parser: argparse.ArgumentParser) -> None:
+    """The arguments of one of `FINDINGS`."""
+    add_home(parser)
+    add_results(parser)
+    if verb == "show":
+        parser.add_argument("key", help="the beginning of its key")
+        return
+    formats = ("md", "json") if verb == "claims" else ("md", "csv", "json")
+    parser.add_argument("--format", choices=formats, default="md", help="(default: md)")
+    parser.add_argument("--metric", metavar="NAME", help="another metric than the corpus's headline")
+    if verb == "claims":
+        add_grid(parser)
+        told = "claims that come with it, or a TOML file (default: paper)"
+        parser.add_argument("--claims", default="paper", metavar="NAME|FILE", help=told)
+        return
+    told = "a strategy of --grid; without it a grid, or a home or results folder, of which runs are compared one by one"
+    parser.add_argument("first", metavar="A", help=told)
+    parser.add_argument("second", metavar="B", help="the other; differences are what A has above it")
+    parser.add_argument("--grid", metavar="NAME", help="the grid of the strategies; of folders, only its runs")
+    for axis in ("encoder", "text"):
+        parser.add_argument(f"--{axis}", nargs="+", default=[], metavar="NAME", help="only these")
+    parser.add_argument("--size", nargs="+", type=count, default=[], metavar="N", help="only these training sizes")
+
+
 def add_home(parser: argparse.ArgumentParser) -> None:
     """Where caches and records are kept."""
-    default = Path(os.environ.get("HARNESS_HOME") or ".harness")
     told = "caches, records, mlflow.db (default: HARNESS_HOME, else .harness)"
-    parser.add_argument("--home", type=Path, default=default, metavar="DIR", help=told)
+    parser.add_argument("--home", type=Path, default=default_home(), metavar="DIR", help=told)
+
+
+def default_home() -> Path:
+    """The home where none is named."""
+    return Path(os.environ.get("HARNESS_HOME") or ".harness")
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:

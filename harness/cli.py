@@ -11,7 +11,10 @@ from typing import Any
 
 from harness import __version__
 from harness.arguments import (
+    FINDINGS,
+    add_artifacts,
     add_data,
+    add_finding,
     add_grid,
     add_home,
     add_mlflow,
@@ -56,6 +59,18 @@ EXAMPLES = {
     "leaderboard": """
   python -m harness leaderboard --grid kbp37
   python -m harness leaderboard --grid kbp37 --format latex --metric macro_f1_positive > table.tex""",
+    "report": """
+  python -m harness report --grid kbp37
+  python -m harness report --grid kbp37 --out /tmp/kbp37/report.html""",
+    "claims": """
+  python -m harness claims --grid pretraining
+  python -m harness claims --grid pretraining --claims my-claims.toml --format json""",
+    "compare": """
+  python -m harness compare seq-unshared stepwise --grid pretraining
+  python -m harness compare pretraining vectors-200d
+  python -m harness compare results/kbp37 ~/other/.harness""",
+    "show": """
+  python -m harness show 3fa2""",
     "records": """
   python -m harness records list --grid kbp37 --failed
   python -m harness records show 3fa2
@@ -187,11 +202,23 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument("--format", choices=("md", "csv", "json", "latex"), default="md", help="(default: md)")
     board.add_argument("--metric", metavar="NAME", help="another metric than the corpus's headline")
 
+    page = _verb(verbs, "report", "write a grid's figures, and a page with all that is known of it")
+    add_home(page)
+    add_results(page)
+    add_grid(page)
+    told = "the page; the figures go into the folder `figures` beside it (default: report.html in the grid's results)"
+    page.add_argument("--out", type=Path, metavar="FILE", help=told)
+    told = "claims that come with it, or a TOML file, to be judged where the grid can tell (default: paper)"
+    page.add_argument("--claims", default="paper", metavar="NAME|FILE", help=told)
+
+    for name, line in FINDINGS.items():
+        add_finding(name, _verb(verbs, name, line))
+
     add_records(_verb(verbs, "records", "list, show, import, merge, export or remove records"))
 
     add_data(_verb(verbs, "data", "list, fetch, check, show, convert or parse corpora and texts"))
 
-    _add_artifacts(_verb(verbs, "artifacts", "list, verify or remove what was made once and is kept"))
+    add_artifacts(_verb(verbs, "artifacts", "list, verify or remove what was made once and is kept"))
 
     said = _verb(
         verbs, "reconstruct", "show what the decoders of pre-trained encoders say, and how much of it is right"
@@ -237,33 +264,9 @@ def _add_narrowing(parser: argparse.ArgumentParser, alone: str, text_alone: str)
     parser.add_argument("--size", nargs="+", metavar="N", help="only these training sizes: a count, S1 to S10, full")
     parser.add_argument("--replicates", type=count, metavar="N", help="only the first N replicates")
     parser.add_argument("--cell", nargs="+", metavar="KEY", help="only the cells whose keys begin so")
+    run_alone = "; without a grid: of the one that has it" if alone else ""
+    parser.add_argument("--run", nargs="+", metavar="KEY", help=f"only the runs whose keys begin so{run_alone}")
     parser.add_argument("--strict", action="store_true", help="an example of a corpus that can't be used is an error")
-
-
-def _add_artifacts(parser: argparse.ArgumentParser) -> None:
-    """The verbs of `artifacts`."""
-    which = parser.add_subparsers(metavar="list|verify|prune", required=True)
-    lines = {
-        "list": "a line each, checkpoints of killed pre-trainings too, and their sum",
-        "verify": "read every artifact and compare it with its SHA-256; 1 where one is damaged",
-        "prune": "remove what was not used for long, and what was half written; a run makes again what it needs, so "
-        "that nothing is lost but time. Not while something runs",
-    }
-    made = {name: which.add_parser(name, help=line, description=f"{line}.") for name, line in lines.items()}
-    for name, part in made.items():
-        add_home(part)
-        part.set_defaults(verb=f"artifacts {name}")
-        if name != "verify":
-            part.add_argument("--kind", metavar="KIND", help="only these, such as pretrained")
-    remove = "remove the damaged ones now; without it they are made again when next needed"
-    made["verify"].add_argument("--remove", action="store_true", help=remove)
-    prune = made["prune"]
-    prune.add_argument(
-        "--unused-for", type=count_or_none, default=30, metavar="DAYS", help="that long or longer (default: 30)"
-    )
-    checkpoints = "also the checkpoints of killed pre-trainings that are as old; those start anew"
-    prune.add_argument("--unfinished", action="store_true", help=checkpoints)
-    prune.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
 
 
 def _verb(verbs: Verbs, name: str, line: str) -> argparse.ArgumentParser:
@@ -292,6 +295,14 @@ def _carry_out(asked: argparse.Namespace) -> int:
             from harness.commands.look import plugins as verb
         case "leaderboard":
             from harness.commands.look import leaderboard as verb
+        case "report":
+            from harness.commands.report import report as verb
+        case "claims":
+            from harness.commands.findings import claims as verb
+        case "compare":
+            from harness.commands.findings import compare as verb
+        case "show":
+            from harness.commands.findings import show as verb
         case "records list":
             from harness.commands.records import listed as verb
         case "records show":

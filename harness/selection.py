@@ -17,6 +17,7 @@ from harness.datasets.sources import find_path, fitting_readers
 from harness.datasets.splits import size_of
 from harness.errors import DataError, GridError, unknown
 from harness.grid import ResolvedGrid, resolve
+from harness.report.places import grids_with
 from harness.specs import RunSpec
 
 ADHOC = "adhoc"
@@ -31,11 +32,30 @@ def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
         if asked.vectors is not None:
             raise GridError([f"--vectors: the grid '{asked.grid}' names its vectors; change them in its file"])
         return resolve(*grid_files.read_grid(asked.grid), home, asked.strict)
+    if asked.run:
+        return _with_run(asked, home)
     missing = [f"--{axis}" for axis in ("corpus", "encoder", "strategy") if not getattr(asked, axis)]
     if missing:
         named = ", ".join(missing)
         raise GridError([f"expected --grid, or what to run by {named}; see python -m harness run --help"])
     return resolve(ADHOC, _toml(asked, home), home, asked.strict)
+
+
+def _with_run(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
+    """The grid, of those that were resolved in the home and those among the results, that has the first run asked for;
+    GridError where there is none.
+    """
+    start = asked.run[0]
+    results = getattr(asked, "results", Path("results"))
+    found = next(iter(grids_with(start, home, results)), None)
+    if found is None:
+        raise GridError(
+            [f"--run: no grid that was resolved in {home}, or is in {results}, has a run whose key begins with "
+             f"'{start}'; name its grid, --grid NAME"]
+        )  # fmt: skip
+    if asked.vectors is not None:
+        raise GridError([f"--vectors: the grid '{found['name']}' names its vectors; leave the flag out"])
+    return resolve(found["name"], found["source"], home, asked.strict)
 
 
 def _bundled(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
@@ -58,7 +78,7 @@ def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
     Raises GridError, with all mistakes, where a flag names what the grid does not have.
     """
     runs = dict(grid.runs)
-    if asked.grid is None and asked.bundle is None:
+    if asked.grid is None and asked.bundle is None and not asked.run:
         if asked.cell:
             raise GridError(["--cell: expected --grid beside it, for cells are a grid's"])
         return runs
@@ -83,6 +103,10 @@ def select(grid: ResolvedGrid, asked: argparse.Namespace) -> dict[str, RunSpec]:
     mistakes += [f"--cell: no cell of this grid has a key that begins with '{start}'" for start in strange]
     if asked.cell:
         runs = {key: spec for key, spec in runs.items() if spec.cell.startswith(tuple(asked.cell))}
+    strange = [start for start in asked.run or () if not any(key.startswith(start) for key in grid.runs)]
+    mistakes += [f"--run: no run of this grid has a key that begins with '{start}'" for start in strange]
+    if asked.run:
+        runs = {key: spec for key, spec in runs.items() if key.startswith(tuple(asked.run))}
     if mistakes:
         raise GridError(mistakes)
     return runs

@@ -1,0 +1,1 @@
+"""One TOML file, the claims of one paper or one lab."""

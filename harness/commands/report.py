@@ -1,0 +1,32 @@
+"""`report`: a grid's figures and its page, without torch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from harness import registry
+from harness.commands.records import tell_damaged
+
+
+def report(asked: argparse.Namespace) -> int:
+    """Write a grid's report and tell where it is, and which figures there is no data for."""
+    from harness.report.claim_files import read_claims
+    from harness.report.page import write_report
+    from harness.report.places import records_of_grid
+    from harness.report.results import read_resolved
+
+    grid = read_resolved(asked.grid, asked.home, asked.results)
+    records = records_of_grid(grid, asked.home, asked.results, lambda line: print(f"harness: {line}", file=sys.stderr))
+    page = asked.out or asked.results / grid["name"] / "report.html"
+    known = {
+        kind: {*registry.origins(kind), *(cell[kind] for cell in grid["cells"])} for kind in ("encoder", "strategy")
+    }
+    written = write_report(grid, records, page, read_claims(asked.claims, known))
+    tell_damaged(records)
+    for one in written.skipped:
+        print(f"no figure: {one.title}, {one.where}: {one.reason}")
+    print(written.progress.told())
+    print(f"{len(written.figures):,} figures, as SVG and PNG: {page.parent / 'figures'}")
+    print(f"{written.size / 1e6:.1f} MB: {page}")
+    return 0
