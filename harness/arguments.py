@@ -157,8 +157,8 @@ def add_artifacts(parser: argparse.ArgumentParser) -> None:
 
 
 FINDINGS = {
-    "claims": "tell which claims the scores of a grid support, not support, or can't judge",
-    "compare": "compare two strategies, two grids, or two homes or results folders",
+    "claims": "tell which claims the scores of a grid support, do not support, or can't judge",
+    "compare": "compare two strategies or grids; or two homes or results folders, 1 where they differ",
     "show": "tell one run in words, and the command that repeats it",
 }
 """The verbs that say what scores mean."""
@@ -179,7 +179,7 @@ def add_finding(verb: str, parser: argparse.ArgumentParser) -> None:
         told = "claims that come with it, or a TOML file (default: paper)"
         parser.add_argument("--claims", default="paper", metavar="NAME|FILE", help=told)
         return
-    told = "a strategy of --grid; without it a grid, or a home or results folder, of which runs are compared one by one"
+    told = "a strategy of --grid; or a grid; or a home or results folder, whose runs are compared one by one"
     parser.add_argument("first", metavar="A", help=told)
     parser.add_argument("second", metavar="B", help="the other; differences are what A has above it")
     parser.add_argument("--grid", metavar="NAME", help="the grid of the strategies; of folders, only its runs")

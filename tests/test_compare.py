@@ -411,15 +411,15 @@ def test_of_two_scores_the_one_that_differs_most_is_told() -> None:
 
 
 def test_a_results_folder_is_compared_with_the_home_that_it_came_to(tmp_path: Path, printed: Printed) -> None:
-    folder = RESULTS / "objectives"
+    folder = RESULTS / "vectors-200d"
     asked = ["--home", str(tmp_path), "--results", str(RESULTS)]
-    for name in ("objectives", "kbp37"):
+    for name in ("vectors-200d", "pretraining-settings"):
         assert main(["records", "import", str(RESULTS / name), "--home", str(tmp_path)]) == 0
     printed()
     assert main(["compare", str(folder), str(tmp_path), *asked]) == 1
-    assert f"- In {tmp_path} alone: 450: " in printed()[0]
-    assert main(["compare", str(folder), str(tmp_path), "--grid", "objectives", *asked]) == 0
-    assert printed()[0].endswith("225 of 225\n- Reproduced: nothing differs\n")
+    assert f"- In {tmp_path} alone: 18: " in printed()[0]
+    assert main(["compare", str(folder), str(tmp_path), "--grid", "vectors-200d", *asked]) == 0
+    assert printed()[0].endswith("108 of 108\n- Reproduced: nothing differs\n")
 
 
 def test_strategies_and_grids_of_the_results_that_come_with_it(tmp_path: Path, printed: Printed) -> None:

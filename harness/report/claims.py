@@ -169,7 +169,7 @@ def _chosen(setting: Setting) -> str:
 def _short(name: str, names: Sequence[str]) -> str:
     """The name of an arm without what all the names have in common."""
     common = set.intersection(*(set(one.split(", ")) for one in names))
-    return ", ".join(part for part in name.split(", ") if part not in common)
+    return ", ".join(part for part in name.split(", ") if part not in common) or name
 
 
 def _json(claims: Claims, grid: Grid, found: Sequence[tuple[Setting, Sequence[Judgement]]]) -> str:
