@@ -41,6 +41,8 @@ LIBRARIES = {
     "filelock": ("harness.locks",),
     "seaborn": ("harness.report",),
     "matplotlib": ("harness.report",),
+    "jinja2": ("harness.report",),
+    "markupsafe": ("harness.report",),
     "pandas": ("harness.report",),
     "pytest": ("harness.testing",),
     "pooch": ("harness.datasets.fetching",),
