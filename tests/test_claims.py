@@ -631,7 +631,7 @@ def test_the_papers_claims_on_the_results_that_come_with_it(tmp_path: Path, prin
     assert main([*asked, "--format", "json"]) == 0
     out, err = printed()
     folder = RESULTS / "pretraining"
-    assert err == f"harness: no record of grid 'pretraining' is in {tmp_path}; those of {folder} are read\n"
+    assert err == f"harness: 255 of 255 records are those of {folder}: {tmp_path} lacks them, or has worse ones\n"
     (setting,) = json.loads(out)["settings"]
     assert {claim["number"]: claim["told"] for claim in setting["claims"]} == VERDICTS
     findings = {(one["comparison"], one["where"]): one["numbers"] for claim in setting["claims"] for one in claim["findings"]}  # fmt: skip

@@ -429,7 +429,7 @@ def test_strategies_and_grids_of_the_results_that_come_with_it(tmp_path: Path, p
     assert (
         "| bilstm | enwik8 (random) | 50 | 3 | 25.4 | 20.6 | +4.8 [+0.7, +9.0] | 0.038 |" in out
     )  # as the README has it
-    assert err == f"harness: no record of grid 'pretraining' is in {tmp_path}; those of {RESULTS / 'pretraining'} are read\n"  # fmt: skip
+    assert err == f"harness: 255 of 255 records are those of {RESULTS / 'pretraining'}: {tmp_path} lacks them, or has worse ones\n"  # fmt: skip
     assert main(["compare", "pretraining", "vectors-200d", "--format", "json", *asked]) == 0
     found = json.loads(printed()[0])
     assert len(found["rows"]) == 27 and {row["n"] for row in found["rows"]} == {3}

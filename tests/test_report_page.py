@@ -393,9 +393,8 @@ def test_the_same_records_give_the_same_bytes_from_a_home_and_from_results(tmp_p
     assert files[tmp_path / "one"] == files[results / "made"]
     assert (tmp_path / "one" / "page.html").read_bytes() == (results / "made" / "report.html").read_bytes()
     out, err = printed()
-    assert err == (
-        f"harness: no record of grid 'made' is in {tmp_path / 'nowhere'}; those of {results / 'made'} are read\n"
-    )
+    lacks = f"{tmp_path / 'nowhere'} lacks them, or has worse ones"
+    assert err == f"harness: 17 of 18 records are those of {results / 'made'}: {lacks}\n"
     assert out.splitlines()[4:] == [
         "no figure: Pre-training texts, toy, split paper: no strategy reads more than one text",
         "16 of 18 runs complete, 1 failed",

@@ -143,23 +143,11 @@ def test_a_text_and_what_pre_training_came_to_are_told(tmp_path: Path, printed: 
         "  held-out loss      139.78 before, 74.23 after\n"
         "  pre-training took  177.7 s, once for all runs that start from it\n"
     ) in out
-    # of the four grids that have the run, the one whose runs are all in the home; its name is that of one that ships
+    # of the four grids that have the run, the first; its name is that of one that ships
     assert out.endswith(
-        f"  python -m harness run --grid pretraining --run {key} --rerun all --workers 0 --device cpu --home {tmp_path} --results "
+        f"  python -m harness run --grid fine-tuning-settings --run {key} --rerun all --workers 0 --device cpu --home {tmp_path} --results "
         f"{RESULTS}\n"
     )
-
-
-def test_results_that_the_home_lacks_are_not_written_over(tmp_path: Path, printed: Printed) -> None:
-    (tmp_path / "grids").mkdir()
-    records = RESULTS / "pretraining-settings"
-    assert main(["records", "import", str(records), "--home", str(tmp_path)]) == 0
-    keys = list(records_of(tmp_path))
-    for key in keys[1:]:
-        RecordStore(tmp_path / "records").path(key).unlink()
-    printed()
-    command = last_line(printed, keys[0], "--home", str(tmp_path), "--results", str(RESULTS))
-    assert command.endswith(f" --home {tmp_path} --results repeated")
 
 
 def test_a_failed_run_tells_its_error(tmp_path: Path, printed: Printed) -> None:

@@ -12,7 +12,6 @@ from harness import provenance, registry
 from harness.arguments import default_home
 from harness.commands.records import UNTOLD, tell_damaged
 from harness.errors import DataError, HarnessError
-from harness.exchange import TABLE
 from harness.grid_files import grid_names, read_grid
 from harness.records import Record, RecordStore, cause
 
@@ -83,7 +82,7 @@ def show(asked: argparse.Namespace) -> int:
             f"{record['key'][:16]} prints it as it is"
         ) from error
     sys.stdout.write(told)
-    print(f"\nTo repeat it\n  {_repeat(record, grids, store, asked)}")
+    print(f"\nTo repeat it\n  {_repeat(record, grids, asked)}")
     return 0
 
 
@@ -118,38 +117,22 @@ def _code(record: Record) -> str:
         return "of another form of records"
 
 
-def _repeat(record: Record, grids: list[dict[str, Any]], store: RecordStore, asked: argparse.Namespace) -> str:
-    """The command that runs it again and nothing else, on the same kind of device.
-
-    Of several grids that have the run, it is the one most of whose runs are in the home, for the run writes its results
-    from there; where that would leave out some that are among the results, it writes to another folder.
-    """
+def _repeat(record: Record, grids: list[dict[str, Any]], asked: argparse.Namespace) -> str:
+    """The command that runs it again and nothing else, on the same kind of device."""
     if not grids:
         return (
             f"no grid that was resolved in {asked.home}, or is in {asked.results}, has this run; resolve its grid: "
             "python -m harness plan --grid NAME"
         )
-    from harness.report.restored import RestoredRecords
-
-    grid = min(grids, key=lambda one: len(_lacking(one, store)))
+    grid = grids[0]
     words = ["python", "-m", "harness", "run", "--run", record["key"][:16], "--rerun", "all", "--workers", "0"]
     if grid["name"] in grid_names() and read_grid(grid["name"])[1] == grid["source"]:
         words[4:4] = ["--grid", grid["name"]]
     device = str((record["environment"] or {}).get("device") or "").partition(":")[0]
     words += ["--device", device] if device in ("cpu", "cuda") else []
     words += ["--home", str(asked.home)] if asked.home != default_home() else []
-    results = asked.results
-    if lacking := _lacking(grid, store):
-        folder = results / grid["name"]
-        there = set(RestoredRecords(folder, _tell).keys()) if (folder / TABLE).is_file() else set()
-        results = Path("repeated") if there & lacking else results
-    words += ["--results", str(results)] if results != Path("results") else []
+    words += ["--results", str(asked.results)] if asked.results != Path("results") else []
     return shlex.join(words)
-
-
-def _lacking(grid: dict[str, Any], store: RecordStore) -> set[str]:
-    """The runs of a grid of which a home has no record."""
-    return {key for cell in grid["cells"] for key in cell["keys"] if not store.path(key).exists()}
 
 
 def _grid(asked: argparse.Namespace, name: str) -> tuple[dict[str, Any], RecordStore]:

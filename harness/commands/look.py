@@ -61,18 +61,14 @@ def _grids(check: bool) -> int:
 def leaderboard(asked: argparse.Namespace) -> int:
     """Print a grid's table from its records."""
     from harness.commands.records import tell_damaged
-    from harness.records import RecordStore
     from harness.report.leaderboard import render
-    from harness.report.results import grid_keys, read_resolved
+    from harness.report.places import records_of_grid
+    from harness.report.results import read_resolved
 
     grid = read_resolved(asked.grid, asked.home, asked.results)
-    store = RecordStore(asked.home / "records")
-    table = render(grid, store, asked.format, asked.metric)
-    tell_damaged(store)
-    folder = asked.results / grid["name"]
-    if (folder / "records.csv.gz").is_file() and not any(store.path(key).exists() for key in grid_keys(grid)):
-        print(f"harness: no record is in {asked.home}; to restore them: python -m harness records import {folder}",
-              file=sys.stderr)  # fmt: skip
+    records = records_of_grid(grid, asked.home, asked.results, lambda line: print(f"harness: {line}", file=sys.stderr))
+    table = render(grid, records, asked.format, asked.metric)
+    tell_damaged(records)
     sys.stdout.write(table)
     return 0
 

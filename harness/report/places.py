@@ -16,18 +16,19 @@ Tell = Callable[[str], object]
 
 
 def records_of_grid(grid: dict[str, Any], home: Path, results: Path, tell: Tell) -> RecordStore:
-    """The records of a grid's runs: the home's, or, where that has none of them, those of its folder of results.
+    """The records of a grid's runs: the home's, and those of its folder of results that the home lacks, or has worse.
 
-    `tell` is told where they are from, if that is not the home. Raises HarnessError where there are none.
+    `tell` is told how many are the folder's. Raises HarnessError where there are none at all.
     """
-    store, folder, keys = RecordStore(home / exchange.RECORDS), results / grid["name"], grid_keys(grid)
+    store: RecordStore = RecordStore(home / exchange.RECORDS)
+    folder, keys = results / grid["name"], grid_keys(grid)
+    if (folder / exchange.TABLE).is_file() and (folder / exchange.ARRAYS).is_file():
+        restored = RestoredRecords(folder, tell, store)
+        if more := len(set(restored.keys()).intersection(keys)):
+            tell(f"{more:,} of {len(keys):,} records are those of {folder}: {home} lacks them, or has worse ones")
+            return restored
     if any(store.path(key).exists() for key in keys):
         return store
-    if (folder / exchange.TABLE).is_file():
-        restored = RestoredRecords(folder, tell)
-        if any(restored.get(key) for key in keys):
-            tell(f"no record of grid '{grid['name']}' is in {home}; those of {folder} are read")
-            return restored
     raise HarnessError(
         f"no run of grid '{grid['name']}' has a record in {home} or in {folder}; expected some. Run it: "
         f"python -m harness run --grid {grid['name']}"
