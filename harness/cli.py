@@ -126,7 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     add_home(board)
     add_results(board)
     add_grid(board)
-    board.add_argument("--format", choices=("md", "csv", "json", "latex"), default="md", help="(default: md)")
+    formats = ("md", "csv", "json", "latex", "terminal")
+    board.add_argument("--format", choices=formats, help="(default: terminal on a terminal, else md)")
     board.add_argument("--metric", metavar="NAME", help="another metric than the corpus's headline")
 
     page = _verb(verbs, "report", "write a grid's figures, and a page with all that is known of it")

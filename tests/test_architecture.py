@@ -52,7 +52,8 @@ LIBRARIES = {
     "nltk": ("benchmarks.corpora",),
     "safetensors": ("harness.artifacts", "harness.pretraining", "harness.scheduler", "harness.commands"),
     "jsonschema": (),
-    "sklearn": (),
+    "sklearn": ("harness.geometry", "harness.report"),
+    "threadpoolctl": ("harness.report",),
 }
 """The rooms, with those below them, that may import a library."""
 

@@ -110,7 +110,7 @@ RECORDS = {
 
 MARKDOWN = r"""# Leaderboard: small
 
-15 of 21 runs complete, 2 failed. Each cell: mean ± sample standard deviation over n = 3 replicates; `complete/planned` until all its replicates are complete; `-` where the grid has no such cell. Bold: the best mean of its column.
+15 of 21 runs complete, 2 failed. Each cell: mean ± sample standard deviation over n = 3 replicates; `complete/planned` until all its replicates are complete; `-` where the grid has no such cell. Bold: the best mean of its column. †: not told apart from it by Student's paired test over the replicates, p by Holm over the column.
 
 ## kbp37, split paper, sample 9,150
 
@@ -146,20 +146,20 @@ Refused pairs:
 - handcrafted with none, features=off: nothing is left to read
 """
 
-CSV = """cell,corpus,split,encoder,strategy,text,variant,size,replicates,n,metric,mean,sd,ci_low,ci_high,linked,often,pretraining_epochs,held_out_before,held_out_after,dev_mean
-c1,kbp37,paper,bilstm,none,,,6405,3,3,micro-F1 over all classes (%),61.0000,1.0000,58.5159,63.4841,,,,,,36.6000
-c2,kbp37,paper,bilstm,none,,,50,3,3,micro-F1 over all classes (%),30.0000,0.0000,30.0000,30.0000,,,,,,18.0000
-c3,kbp37,paper,bilstm,avg-embed,,,50,3,3,micro-F1 over all classes (%),30.0000,27.5136,-38.3477,98.3477,,,,,,18.0000
-c4,kbp37,paper,bilstm,avg-embed,,,6405,3,2,micro-F1 over all classes (%),,,,,,,,,,
-c5,kbp37,paper,pcnn,none,,,50,3,1,micro-F1 over all classes (%),,,,,,,,,,
-c6,toy_a|b,paper,bilstm,none,,l2=0.1|on,20,3,3,"micro-F1 without the negative class, directed (%)",20.7819,8.8531,-1.2104,42.7742,,,,,,12.4691
-c7,toy_a|b,paper,bilstm,seq-unshared,wiki_1,l2=0,20,3,0,"micro-F1 without the negative class, directed (%)",,,,,,,,,,
+CSV = """cell,corpus,split,encoder,strategy,text,variant,size,replicates,n,metric,mean,sd,ci_low,ci_high,linked,often,pretraining_epochs,held_out_before,held_out_after,dev_mean,standing,efficiency,efficiency_low,efficiency_high,baseline,efficiency_best,efficiency_best_low,efficiency_best_high,best_baseline
+c1,kbp37,paper,bilstm,none,,,6405,3,3,micro-F1 over all classes (%),61.0000,1.0000,58.5159,63.4841,,,,,,36.6000,best,,,,,,,,
+c2,kbp37,paper,bilstm,none,,,50,3,3,micro-F1 over all classes (%),30.0000,0.0000,30.0000,30.0000,,,,,,18.0000,best,,,,,,,,
+c3,kbp37,paper,bilstm,avg-embed,,,50,3,3,micro-F1 over all classes (%),30.0000,27.5136,-38.3477,98.3477,,,,,,18.0000,best,,,,,,,,
+c4,kbp37,paper,bilstm,avg-embed,,,6405,3,2,micro-F1 over all classes (%),,,,,,,,,,,,,,,,,,,
+c5,kbp37,paper,pcnn,none,,,50,3,1,micro-F1 over all classes (%),,,,,,,,,,,,,,,,,,,
+c6,toy_a|b,paper,bilstm,none,,l2=0.1|on,20,3,3,"micro-F1 without the negative class, directed (%)",20.7819,8.8531,-1.2104,42.7742,,,,,,12.4691,best,,,,,,,,
+c7,toy_a|b,paper,bilstm,seq-unshared,wiki_1,l2=0,20,3,0,"micro-F1 without the negative class, directed (%)",,,,,,,,,,,,,,,,,,,
 """
 
 LATEX = r"""% needs \usepackage{booktabs}
 \begin{table}
 \centering
-\caption{small: kbp37, split paper, sample 9,150. Headline metric: micro-F1 over all classes (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates.}
+\caption{small: kbp37, split paper, sample 9,150. Headline metric: micro-F1 over all classes (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates. Bold: the best mean of its column. $^\dagger$: not told apart from it by Student's paired test over the replicates, p by Holm over the column.}
 \begin{tabular}{llrr}
 \toprule
 encoder & strategy & 50 & 6,405 \\
@@ -172,7 +172,7 @@ pcnn & none & 1/3 (2 failed) & - \\
 \end{table}
 \begin{table}
 \centering
-\caption{small: toy\_a\textbar{}b. Headline metric: micro-F1 without the negative class, directed (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates. Generated: 100 \% of it is made up. Refused: pcnn with seq-shared: it lacks an LSTM cell to share. Refused: handcrafted with none, features=off: nothing is left to read.}
+\caption{small: toy\_a\textbar{}b. Headline metric: micro-F1 without the negative class, directed (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates. Bold: the best mean of its column. $^\dagger$: not told apart from it by Student's paired test over the replicates, p by Holm over the column. Generated: 100 \% of it is made up. Refused: pcnn with seq-shared: it lacks an LSTM cell to share. Refused: handcrafted with none, features=off: nothing is left to read.}
 \begin{tabular}{llllr}
 \toprule
 encoder & strategy & text & variant & 20 \\
@@ -184,8 +184,34 @@ bilstm & seq-unshared & wiki\_1 & l2=0 & 0/3 \\
 \end{table}
 """
 
+TERMINAL = """small: 15 of 21 runs complete, 2 failed. *: the best mean of its column. †: not told apart from it by Student's paired test over the replicates, p by Holm over the column.
 
-@pytest.mark.parametrize(("format", "expected"), [("md", MARKDOWN), ("csv", CSV), ("latex", LATEX)])
+kbp37, split paper, sample 9,150
+
+Headline metric: micro-F1 over all classes (%), of 1,830 test mentions; 915 dev labels choose the weights; mean ± sample deviation over n = 3 replicates
+
+encoder   strategy                50          6,405
+───────────────────────────────────────────────────
+bilstm    none          30.0 ± 0.0 *   61.0 ± 1.0 *
+bilstm    avg-embed    30.0 ± 27.5 *            2/3
+pcnn      none        1/3 (2 failed)              -
+
+toy_a|b
+
+Notice: Generated: 100 % of it is made up.
+
+Headline metric: micro-F1 without the negative class, directed (%), of 1,830 test mentions; 915 dev labels choose the weights; mean ± sample deviation over n = 3 replicates
+
+encoder   strategy       text     variant               20
+──────────────────────────────────────────────────────────
+bilstm    none                    l2=0.1|on   20.8 ± 8.9 *
+bilstm    seq-unshared   wiki_1   l2=0                 0/3
+"""
+
+
+@pytest.mark.parametrize(
+    ("format", "expected"), [("md", MARKDOWN), ("csv", CSV), ("latex", LATEX), ("terminal", TERMINAL)]
+)
 def test_the_render_is_this_text(format: str, expected: str) -> None:
     assert render(GRID, RECORDS, format) == expected
 
@@ -235,6 +261,15 @@ def test_json_is_a_list_of_rows_with_null_for_what_is_not_there() -> None:
         "held_out_before": None,
         "held_out_after": None,
         "dev_mean": 12.4691,
+        "standing": "best",
+        "efficiency": None,
+        "efficiency_low": None,
+        "efficiency_high": None,
+        "baseline": None,
+        "efficiency_best": None,
+        "efficiency_best_low": None,
+        "efficiency_best_high": None,
+        "best_baseline": None,
         "notice": "Generated: 100 % of it is made up.",
     }
     unknown = ("mean", "sd", "ci_low", "ci_high", "dev_mean")
@@ -266,7 +301,7 @@ def test_one_replicate_has_a_mean_without_a_deviation() -> None:
     grid["cells"] = [{**grid["cells"][0], "keys": ["c1-0"]}]
     assert "| bilstm | none | **60.0** |" in render(grid, RECORDS, "md")
     assert "over n = 1 replicates" in render(grid, RECORDS, "md")
-    assert render(grid, RECORDS, "csv").endswith(",6405,1,1,micro-F1 over all classes (%),60.0000,,,,,,,,,36.0000\n")
+    assert render(grid, RECORDS, "csv").endswith(",6405,1,1,micro-F1 over all classes (%),60.0000,,,,,,,,,36.0000,best,,,,,,,,\n")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -287,7 +322,7 @@ def test_latex_specials_are_escaped() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("markdown", None), "no format 'markdown'; Known: csv, json, latex, md"),
+        (("markdown", None), "no format 'markdown'; Known: csv, json, latex, md, terminal"),
         (("md", "micro_f2"), "no metric 'micro_f2'; did you mean 'micro_f1'[?] Known: accuracy, .*"),
     ],
 )

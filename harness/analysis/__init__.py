@@ -6,7 +6,15 @@ measured coverage.
 
 from harness.analysis.curves import area_under_curve, areas_under_curves
 from harness.analysis.efficiency import Censored, LabelEfficiency, best_baseline, label_efficiency
-from harness.analysis.paired import Difference, Probability, holm, paired_difference, probability_of_improvement, ties
+from harness.analysis.paired import (
+    Difference,
+    Probability,
+    holm,
+    paired_difference,
+    probability_of_improvement,
+    tied_with_best,
+    ties,
+)
 from harness.analysis.replicates import Curve
 from harness.analysis.resampling import Metric, ResampledScore, resampled_score
 from harness.analysis.summaries import Components, Summary, components, summarise
@@ -31,5 +39,6 @@ __all__ = [
     "probability_of_improvement",
     "resampled_score",
     "summarise",
+    "tied_with_best",
     "ties",
 ]

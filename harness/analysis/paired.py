@@ -120,6 +120,18 @@ def ties(differences: Sequence[Difference], level: float = 0.05) -> list[bool]:
     return [p is None or p >= level for p in holm([difference.p for difference in differences])]
 
 
+def tied_with_best(
+    pairs: Sequence[Sequence[Sequence[float] | Values]], crossed: int | None = None, level: float = 0.05
+) -> list[bool]:
+    """Of pairs of the best arm and another one, which others are not told apart from it: Student's p of the differences
+    by replicate, by Holm over all pairs, is not below `level`. Of a single replicate none is tied, for it says nothing.
+    What `align` refuses is a ValueError.
+    """
+    aligned = [align(pair, crossed) for pair in pairs]
+    p_values = [student(best - other, both).p if len(best) > 1 else 0.0 for (best, other), both in aligned]
+    return [p is not None and p >= level for p in holm(p_values)]
+
+
 def _flipped_p(differences: Values) -> float:
     """Two-sided: the share of sign flips whose mean is as far from 0 as the differences' own.
 

@@ -67,7 +67,8 @@ def leaderboard(asked: argparse.Namespace) -> int:
 
     grid = read_resolved(asked.grid, asked.home, asked.results)
     records = records_of_grid(grid, asked.home, asked.results, lambda line: print(f"harness: {line}", file=sys.stderr))
-    table = render(grid, records, asked.format, asked.metric)
+    format = asked.format or ("terminal" if sys.stdout.isatty() else "md")
+    table = render(grid, records, format, asked.metric)
     tell_damaged(records)
     sys.stdout.write(table)
     return 0

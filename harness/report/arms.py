@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any
 
 from harness.records import COMPLETE
-from harness.report.curves import LearningCurve, learning_curves
-from harness.report.rows import Grid, Records, Row, cell_rows
+from harness.report.curves import Curves, LearningCurve
+from harness.report.rows import Grid, Records, Row, cell_row, check_metric
 
 ENVIRONMENT = ("device", "processor", "python", "torch", "numpy", "platform", "commit")
 """What is told of the machine and the software of a run."""
@@ -75,18 +75,19 @@ class Arm:
         return self.curve.spec.get("vectors") is None
 
 
-def read_arms(grid: Grid, records: Records) -> list[Arm]:
-    """The arms of a resolved grid, in its order."""
-    curves = {_names(vars(curve)): curve for curve in learning_curves(grid, records)}
-    cells: dict[tuple[Any, ...], dict[int, Cell]] = {names: {} for names in curves}
-    for told, row in zip(grid["cells"], cell_rows(grid, records), strict=True):
-        cells[_names(told)][told["size"]] = Cell(row, list(_runs(told["keys"], records)))
-    return [Arm(curve, dict(sorted(cells[names].items()))) for names, curve in curves.items()]
-
-
-def _names(told: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What all cells of an arm have in common."""
-    return tuple(told[name] for name in ("corpus", "encoder", "strategy", "text", "variant"))
+def read_arms(grid: Grid, records: Records, metric: str | None = None) -> list[Arm]:
+    """The arms of a resolved grid, in its order; `metric`, a name of `METRICS`, takes the place of each headline metric
+    in the rows. Raises HarnessError where there is no such metric.
+    """
+    check_metric(metric)
+    curves = Curves()
+    cells: dict[int, dict[int, Cell]] = {}
+    for told in grid["cells"]:
+        known = {key: record for key in told["keys"] if (record := records.get(key)) is not None}
+        curve = curves.add(told, known)
+        row = cell_row(told, grid["corpora"][told["corpus"]], known, metric)
+        cells.setdefault(id(curve), {})[told["size"]] = Cell(row, list(_runs(told["keys"], known)))
+    return [Arm(curve, dict(sorted(cells[id(curve)].items()))) for curve in curves.all]
 
 
 def _runs(keys: Sequence[str], records: Records) -> Iterator[Run]:

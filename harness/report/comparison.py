@@ -130,7 +130,7 @@ class Pairs:
             if not all(scores):
                 self._note(first, second, size)
                 continue
-            own, others = _of_both(scores, first.crossed)
+            own, others = of_both(scores, first.crossed)
             found = paired_difference(own, others, crossed=first.crossed)
             how_often = probability_of_improvement(own, others, crossed=first.crossed)
             self._differences.append(found)
@@ -177,7 +177,7 @@ def check(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
             raise HarnessError(unknown(kind, name, known))
 
 
-def _of_both(scores: Sequence[Sequence[float]], crossed: int | None) -> list[Sequence[float]]:
+def of_both(scores: Sequence[Sequence[float]], crossed: int | None) -> list[Sequence[float]]:
     """The replicates that both have, counted from the first; crossed ones without text are every sample's."""
     shortest = min(map(len, scores))
     return list(scores) if shortest == crossed else [values[:shortest] for values in scores]

@@ -51,13 +51,30 @@ class LearningCurve:
 
 def learning_curves(grid: Grid, records: Records) -> list[LearningCurve]:
     """The curves of a resolved grid, in its order. A record is read and let go."""
-    found: dict[tuple[Any, ...], LearningCurve] = {}
+    curves = Curves()
     for cell in grid["cells"]:
+        curves.add(cell, records)
+    return curves.all
+
+
+class Curves:
+    """Curves that grow cell by cell."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Any, ...], LearningCurve] = {}
+
+    @property
+    def all(self) -> list[LearningCurve]:
+        """In the order of their first cells."""
+        return list(self._found.values())
+
+    def add(self, cell: Mapping[str, Any], records: Records) -> LearningCurve:
+        """Add a cell to the curve of its arm, which is handed back."""
         names = {name: cell[name] for name in ("corpus", "encoder", "strategy", "text", "variant")}
         spec = {name: value for name, value in cell["spec"].items() if name != "size"}
-        curve = found.setdefault(tuple(names.values()), LearningCurve(**names, spec=spec))
+        curve = self._found.setdefault(tuple(names.values()), LearningCurve(**names, spec=spec))
         _add(curve, cell, records)
-    return list(found.values())
+        return curve
 
 
 def missing_cells(curves: Sequence[LearningCurve]) -> list[str]:

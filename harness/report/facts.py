@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from harness.report.arms import Arm
-from harness.report.leaderboard import ROLES
+from harness.report.board import ROLES, dev_told
 from harness.report.rows import Grid, Row, full_metric
 from harness.report.texts import text_facts
 from harness.report.variances import legend
 
 Facts = list[tuple[str, list[str]]]
 """Names with what is to be said of each."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How many of the runs of a grid are complete, and how many failed."""
-
-    planned: int
-    complete: int
-    failed: int
-
-    def told(self) -> str:
-        """In a sentence.
-
-        >>> Progress(450, 448, 1).told()
-        '448 of 450 runs complete, 1 failed'
-        """
-        return f"{self.complete:,} of {self.planned:,} runs complete, {self.failed:,} failed"
-
-
-def progress(rows: Sequence[Row]) -> Progress:
-    """Of the cells of these rows."""
-    return Progress(*(sum(row[name] for row in rows) for name in ("replicates", "n", "failed")))
 
 
 def grid_facts(grid: Grid, arms: Sequence[Arm]) -> Facts:
@@ -61,7 +38,7 @@ def grid_facts(grid: Grid, arms: Sequence[Arm]) -> Facts:
 def corpus_facts(grid: Grid, corpus: Mapping[str, Any], rows: Sequence[Row]) -> Facts:
     """What is to be known of a corpus entry, and what its runs say of vectors and texts."""
     counts = corpus["counts"]
-    parts = f"{counts['train']:,} train, {counts['dev']:,} dev (to choose the weights), {counts['test']:,} test"
+    parts = f"{counts['train']:,} train, {dev_told(rows)} dev (to choose the weights), {counts['test']:,} test"
     negative = f"negative class: {corpus['negative']}" if corpus["negative"] else "no negative class"
     found: Facts = [
         ("Headline metric", [f"{full_metric(corpus['metric'], corpus)}, of the test part"]),

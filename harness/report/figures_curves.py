@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 
 from harness.report.arms import Arm
 from harness.report.curves import missing_cells
-from harness.report.drawing import Drawn, Group, Skipped, Style, beside_each_other, label_sizes, legend, panels
+from harness.report.drawing import Drawn, Skipped, Style, beside_each_other, label_sizes, legend, panels
+from harness.report.groups import Group
 
 KIND = "learning-curves"
 

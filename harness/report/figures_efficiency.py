@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from harness.analysis import Censored, LabelEfficiency, best_baseline, label_efficiency
+from harness.analysis import Censored, LabelEfficiency
 from harness.report.drawing import (
     Drawn,
-    Group,
     Skipped,
     Style,
     Table,
@@ -21,31 +19,23 @@ from harness.report.drawing import (
     legend,
     panels,
 )
+from harness.report.efficiencies import Compared, compare
 from harness.report.figures_curves import not_drawn
+from harness.report.groups import Group
 
 KIND = "label-efficiency"
-
-
-@dataclass(frozen=True)
-class _Compared:
-    """The label efficiencies of an encoder's arms by their names, and against what."""
-
-    baseline: str
-    arms: Mapping[str, Mapping[int, LabelEfficiency]]
 
 
 def efficiency(group: Group, looks: dict[str, Style]) -> Drawn | Skipped:
     """How many times as many labels a baseline needs: a panel for each encoder, in it a line for each other arm.
 
-    Where the group has pre-trained arms these are compared, and the baseline is the best on dev, at each size, of the
-    encoder's others and of those of features alone. Elsewhere the encoder's first arm in the grid is the baseline of
-    its others. An arm with an incomplete cell is no baseline: between the sizes left, its curve would be another.
+    What is compared with what is said by `harness.report.efficiencies.compare`.
     """
     title = "Label efficiency"
-    compared: dict[str, _Compared] = {}
+    compared: dict[str, Compared] = {}
     reasons = []
     for encoder in group.encoders:
-        found = _compare(group, encoder)
+        found = compare(group, encoder)
         if isinstance(found, str):
             reasons.append(f"{encoder}: {found}")
         else:
@@ -58,14 +48,12 @@ def efficiency(group: Group, looks: dict[str, Style]) -> Drawn | Skipped:
     legend(figure, list(axes.values()))
     sizes = sorted({size for one in compared.values() for told in one.arms.values() for size in told})
     lines = [
-        [encoder, name, one.baseline, *(told[size].told() if size in told else "-" for size in sizes)]
+        [encoder, name, one.named, *(told[size].told() if size in told else "-" for size in sizes)]
         for encoder, one in compared.items()
         for name, told in one.arms.items()
     ]
     said = [
-        f"{encoder} against {one.baseline}: "
-        + "; ".join(f"{name} {_told(told)}" for name, told in one.arms.items())
-        + "."
+        f"{encoder} against {one.named}: " + "; ".join(f"{name} {_told(told)}" for name, told in one.arms.items()) + "."
         for encoder, one in compared.items()
     ]
     return Drawn(
@@ -76,7 +64,7 @@ def efficiency(group: Group, looks: dict[str, Style]) -> Drawn | Skipped:
         notes=[
             "Bars: 95 % intervals. Hollow triangle: a bound, because the baseline never gets there (it points up) or "
             "starts above (down); full triangle at the end of a bar: that end is a bound",
-            *(f"Baseline of {encoder}: {one.baseline}" for encoder, one in compared.items()),
+            *(f"Baseline of {encoder}: {one.named}" for encoder, one in compared.items()),
             *(f"Not drawn: {reason}" for reason in reasons),
             *not_drawn(group.arms),
         ],
@@ -85,46 +73,7 @@ def efficiency(group: Group, looks: dict[str, Style]) -> Drawn | Skipped:
     )
 
 
-def _compare(group: Group, encoder: str) -> _Compared | str:
-    """The label efficiencies of an encoder's arms, or why there are none."""
-    arms = group.arms_beside(encoder)
-    known = [arm for arm in arms if arm.complete and len(arm.complete) == len(arm.cells)]
-    if any(arm.is_pretrained for arm in group.arms):
-        baselines = [arm for arm in known if not arm.is_pretrained]
-        compared = [arm for arm in arms if arm.is_pretrained]
-    else:
-        own = [arm for arm in arms if arm.curve.encoder == encoder]
-        baselines, compared = [arm for arm in known if arm is own[0]], own[1:]
-    compared = [arm for arm in compared if arm.complete]
-    if not baselines:
-        return "no baseline is complete"
-    if not compared:
-        return "there is nothing to compare with the baseline"
-    metric = group.metric_name
-    test = {group.name(arm): arm.curve.test[metric] for arm in baselines}
-    dev = {group.name(arm): arm.curve.dev[metric] for arm in baselines} if len(test) > 1 else test
-    if not set.intersection(*(set(curve) for curve in dev.values())):
-        return "the baselines have no size in common"
-    best = best_baseline(dev)
-    curve = {size: test[name][size] for size, name in best.items()}
-    crossed = next((arm.curve.crossed for arm in arms if arm.curve.crossed), None)
-    told = {group.name(arm): label_efficiency(arm.curve.test[metric], curve, crossed=crossed) for arm in compared}
-    return _Compared(_named(best, len(dev)), told)
-
-
-def _named(best: Mapping[int, str], baselines: int) -> str:
-    """A baseline in words: `none`, or at which sizes it is which."""
-    if baselines == 1:
-        return next(iter(best.values()))
-    sizes: dict[str, list[str]] = {}
-    for size, name in best.items():
-        sizes.setdefault(name, []).append(f"{size:,}")
-    if len(sizes) == 1:
-        return f"the best on dev, {next(iter(sizes))}"
-    return "the best on dev: " + "; ".join(f"{name} at {', '.join(at)}" for name, at in sizes.items())
-
-
-def _draw(axes: Axes, compared: _Compared, looks: dict[str, Style]) -> None:
+def _draw(axes: Axes, compared: Compared, looks: dict[str, Style]) -> None:
     sizes = sorted({size for told in compared.arms.values() for size in told})
     axes.axhline(1, color="black", linewidth=0.8, linestyle=(0, (1, 2)))
     for (name, told), shift in zip(compared.arms.items(), beside_each_other(len(compared.arms), sizes), strict=True):

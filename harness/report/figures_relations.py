@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from harness.errors import HarnessError
 from harness.records import Classes
 from harness.report.arms import Arm, Cell
-from harness.report.drawing import Drawn, Group, Skipped, Table
+from harness.report.drawing import Drawn, Skipped, Table
 from harness.report.figures_curves import not_drawn
+from harness.report.groups import Group
 
 RELATIONS, CONFUSION = "relations", "confusion"
 

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from harness.report.arms import Arm
-from harness.report.drawing import Drawn, Group, Skipped, Style, legend, panels
+from harness.report.drawing import Drawn, Skipped, Style, legend, panels
 from harness.report.figures_curves import not_drawn
+from harness.report.groups import Group
 from harness.report.rows import before_and_after, each_once
 
 DEV, LOSSES = "dev-curves", "pretraining-losses"

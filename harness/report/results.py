@@ -12,7 +12,7 @@ from harness.exchange import ARRAYS, TABLE, export
 from harness.records import RecordStore, write_atomically
 from harness.report.leaderboard import FORMATS
 from harness.report.restored import RestoredRecords
-from harness.report.rows import cell_rows
+from harness.report.standings import standing_rows
 from harness.report.variances import csv_of_rows
 
 
@@ -28,7 +28,7 @@ def write_results(grid: dict[str, Any], store: RecordStore, folder: Path, tell: 
         if kept := list(there.keys()):
             tell(f"Records of {folder} that are not in {store.root}, or worse there, stay in it: {len(kept):,}")
             keys, store = list(dict.fromkeys(keys + kept)), there
-    rows = cell_rows(grid, store)
+    rows = standing_rows(grid, store)
     texts = {
         "grid.json": json.dumps(grid, indent=1) + "\n",
         "leaderboard.md": FORMATS["md"](grid, rows),

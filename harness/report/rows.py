@@ -17,6 +17,8 @@ COLUMNS = (
     "cell", "corpus", "split", "encoder", "strategy", "text", "variant", "size", "replicates", "n",
     "metric", "mean", "sd", "ci_low", "ci_high",
     "linked", "often", "pretraining_epochs", "held_out_before", "held_out_after", "dev_mean",
+    "standing", "efficiency", "efficiency_low", "efficiency_high", "baseline",
+    "efficiency_best", "efficiency_best_low", "efficiency_best_high", "best_baseline",
 )  # fmt: skip
 DECIMALS = 4
 """Of a percentage, in CSV, in JSON and where means are compared: rounding reaches the digits far beyond."""
@@ -36,16 +38,23 @@ class Records(Protocol):
 
 
 def cell_rows(grid: Grid, records: Records, metric: str | None = None) -> list[Row]:
-    """A row a cell with `COLUMNS`, and beside them what facts and further tables are made of.
+    """A row a cell with `COLUMNS`, and beside them what facts and further tables are made of; those that say how it
+    stands beside others are empty until `harness.report.standings.mark` fills them.
 
-    `failed` is the number of its runs that failed, `words`, `fallback` and `notice` are told as they stand, `texts` and
+    `failed` is the number of its runs that failed, `dev_labels` that of the dev mentions that choose the weights,
+    `words`, `fallback` and `notice` are told as they stand, `texts` and
     `pretrainings` are what its records say of them, each once, `with_target` whether the target's own sentences count
     as its text, and `components` where the variance of its scores comes from, where its replicates are crossed. Raises
     HarnessError for a metric that is not one of `METRICS`.
     """
+    check_metric(metric)
+    return [cell_row(cell, grid["corpora"][cell["corpus"]], records, metric) for cell in grid["cells"]]
+
+
+def check_metric(metric: str | None) -> None:
+    """Raise HarnessError where one is asked for that is not one of `METRICS`."""
     if metric is not None and metric not in METRICS:
         raise HarnessError(unknown("metric", metric, METRICS))
-    return [_row(cell, grid["corpora"][cell["corpus"]], records, metric) for cell in grid["cells"]]
 
 
 def full_metric(metric: str, corpus: Mapping[str, Any]) -> str:
@@ -72,7 +81,8 @@ def before_and_after(pretraining: Mapping[str, Any]) -> tuple[float, float]:
     return pretraining["held_out"][0], pretraining["held_out"][pretraining["best_epoch"]]
 
 
-def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, metric: str | None) -> Row:
+def cell_row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, metric: str | None = None) -> Row:
+    """The row of one cell."""
     metric = metric or corpus["metric"]
     known = [record for record in map(records.get, cell["keys"]) if record is not None]
     complete = [record["scores"] for record in known if record["status"] == COMPLETE]
@@ -83,11 +93,13 @@ def _row(cell: Mapping[str, Any], corpus: Mapping[str, Any], records: Records, m
     row |= dict.fromkeys(("mean", "sd", "ci_low", "ci_high", "dev_mean"), math.nan) | _of_text(cell, known)
     coverage = next((record["coverage"] for record in known if record.get("coverage")), None)
     row["notice"] = corpus["notice"]
+    row["dev_labels"] = _dev_labels(cell["spec"].get("training") or {}, corpus["counts"]["dev"])
     fallback = next((record["fallback"] for record in known if record.get("fallback")), None)
     read = "Words of the paths" if fallback else "Words"
     row["words"] = f"{read} by {_words(cell['spec']['vectors']['name'], coverage)}" if coverage else ""
     row["fallback"] = _fallback(cell["encoder"], fallback) if fallback else ""
-    row["components"] = None
+    row |= {"components": None, "efficiencies": {}}
+    row |= {name: None for name in COLUMNS if name not in row}
     if scores and len(scores) == len(cell["keys"]):
         crossed = cell["spec"].get("crossed") if cell["text"] else None
         summary = summarise(scores, crossed=crossed)
@@ -114,6 +126,11 @@ def _of_text(cell: Mapping[str, Any], known: Sequence[Mapping[str, Any]]) -> Row
         "held_out_before": _mean(before for before, _ in losses),
         "held_out_after": _mean(after for _, after in losses),
     }
+
+
+def _dev_labels(training: Mapping[str, Any], dev: int) -> int:
+    """How many mentions of dev choose among the points of a run."""
+    return min(training.get("dev_size") or dev, dev)
 
 
 def _adds_target(spec: Mapping[str, Any]) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from harness.report.arms import ENVIRONMENT, Arm
-from harness.report.rows import DECIMALS, Grid, Row, before_and_after, each_once, pair_columns
+from harness.report.board import MARKS, TIE, efficiency_kinds
+from harness.report.rows import Grid, Row, before_and_after, each_once, pair_columns
+from harness.report.standings import BEST, TIED
 
 NAMED = 10
 """How many runs that failed alike are named."""
@@ -46,20 +48,35 @@ class Listing:
 
 def leaderboard(rows: Sequence[Row], metric: str) -> Listing:
     """A line for each pair of a corpus entry, in the grid's order, and a column for each size."""
-    names = pair_columns(rows)
+    planned = " or ".join(str(n) for n in sorted({row["replicates"] for row in rows}))
+    return _by_size(
+        f"{metric}, test part: mean ± sample standard deviation over {planned} replicates, beneath it the 95 % "
+        "interval of the mean; complete/planned where replicates are missing. " + MARKS.format("Bold", TIE).rstrip("."),
+        rows,
+        pair_columns(rows),
+        _score,
+    )
+
+
+def efficiencies(rows: Sequence[Row]) -> Iterator[Listing]:
+    """The label efficiencies of a corpus entry's arms, against each baseline that there is."""
+    for title, said, name in efficiency_kinds(rows):
+        told = [row for row in rows if name in row["efficiencies"]]
+
+        def entry(row: Row, name: str = name) -> Entry:
+            one = row["efficiencies"][name]
+            return Entry(one.told(), one.value.value)
+
+        yield _by_size(f"{title}. {said}".rstrip("."), told, pair_columns(rows), entry)
+
+
+def _by_size(caption: str, rows: Sequence[Row], names: Sequence[str], entry: Callable[[Row], Entry]) -> Listing:
     sizes = sorted({row["size"] for row in rows})
-    best: dict[int, float] = {}
-    for row in rows:
-        if not math.isnan(row["mean"]):
-            best[row["size"]] = max(best.get(row["size"], -math.inf), round(row["mean"], DECIMALS))
     lines: dict[tuple[str, ...], dict[int, Entry]] = {}
     for row in rows:
-        line = lines.setdefault(tuple(row[name] or "" for name in names), {})
-        line[row["size"]] = _score(row, best.get(row["size"]))
-    planned = " or ".join(str(n) for n in sorted({row["replicates"] for row in rows}))
+        lines.setdefault(tuple(row[name] or "" for name in names), {})[row["size"]] = entry(row)
     return Listing(
-        f"{metric}, test part: mean ± sample standard deviation over {planned} replicates, beneath it the 95 % "
-        "interval of the mean; complete/planned where replicates are missing. Bold: the best of its column",
+        caption,
         [*names, *(f"{size:,}" for size in sizes)],
         len(names),
         [[*map(Entry, pair), *(line.get(size, Entry("-")) for size in sizes)] for pair, line in lines.items()],
@@ -163,15 +180,15 @@ def number(value: float, decimals: int = 0) -> Entry:
     return Entry("-") if math.isnan(value) else Entry(f"{value:,.{decimals}f}", value)
 
 
-def _score(row: Row, best: float | None) -> Entry:
+def _score(row: Row) -> Entry:
     if math.isnan(row["mean"]):
         return Entry(f"{row['n']}/{row['replicates']}" + (f" ({row['failed']} failed)" if row["failed"] else ""))
     single = math.isnan(row["sd"])
     return Entry(
-        f"{row['mean']:.1f}" + ("" if single else f" ± {row['sd']:.1f}"),
+        f"{row['mean']:.1f}" + ("" if single else f" ± {row['sd']:.1f}") + f" {TIE}" * (row["standing"] == TIED),
         row["mean"],
         "" if single else f"{row['ci_low']:.1f} to {row['ci_high']:.1f}",
-        round(row["mean"], DECIMALS) == best,
+        row["standing"] == BEST,
     )
 
 

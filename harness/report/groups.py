@@ -1,0 +1,70 @@
+"""Which arms of a grid belong together: what figures show in one panel, and what is a baseline of what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.report.arms import Arm
+from harness.report.rows import Grid, full_metric
+
+
+@dataclass(frozen=True)
+class Group:
+    """The arms of one corpus entry and of one variant.
+
+    `place` is the entry's in the grid, `metric_name` the name of its headline metric and `metric` what that says. An
+    arm whose variant names fewer parameters than the group's belongs to it too: the others are none of its own.
+    """
+
+    place: int
+    corpus: str
+    metric_name: str
+    metric: str
+    variant: str
+    arms: Sequence[Arm]
+
+    @property
+    def title(self) -> str:
+        """What a reader calls it."""
+        return f"{self.corpus}; {self.variant}" if self.variant else self.corpus
+
+    @property
+    def encoders(self) -> list[str]:
+        """In the grid's order; those of features alone only where there is no other."""
+        with_vectors = [arm.curve.encoder for arm in self.arms if not arm.reads_features_alone]
+        return list(dict.fromkeys(with_vectors or [arm.curve.encoder for arm in self.arms]))
+
+    def arms_beside(self, encoder: str) -> list[Arm]:
+        """The arms of an encoder, and those of features alone, which stand beside every one."""
+        return [arm for arm in self.arms if arm.curve.encoder == encoder or arm.reads_features_alone]
+
+    def name(self, arm: Arm) -> str:
+        """What tells an arm from the others of its panel: its strategy, with its text where there are several of it;
+        its encoder, with its strategy where there are several of it, where it reads features alone.
+        """
+        curve = arm.curve
+        curves = [other.curve for other in self.arms if other.reads_features_alone == arm.reads_features_alone]
+        if arm.reads_features_alone:
+            strategies = {other.strategy for other in curves if other.encoder == curve.encoder}
+            return f"{curve.encoder}, {curve.strategy}" if len(strategies) > 1 else curve.encoder
+        texts = {other.text for other in curves if other.strategy == curve.strategy}
+        return f"{curve.strategy}, {curve.text}" if len(texts) > 1 and curve.text else curve.strategy
+
+
+def groups_of(grid: Grid, arms: Sequence[Arm]) -> list[Group]:
+    """The groups of a grid, by corpus entry and by variant; a variant that another one contains has none of its own."""
+    groups = []
+    for place, corpus in enumerate(grid["corpora"]):
+        own = [arm for arm in arms if arm.curve.corpus == place]
+        variants = list(dict.fromkeys(arm.curve.variant for arm in own))
+        widest = [one for one in variants if not any(_parts(one) < _parts(other) for other in variants)]
+        for variant in widest:
+            together = [arm for arm in own if _parts(arm.curve.variant) <= _parts(variant)]
+            metric = full_metric(corpus["metric"], corpus)
+            groups.append(Group(place, corpus["label"], corpus["metric"], metric, variant, together))
+    return groups
+
+
+def _parts(variant: str) -> set[str]:
+    return set(filter(None, variant.split(", ")))
