@@ -43,16 +43,18 @@ def why(skipped: Sequence[Skipped], title: str) -> str:
 
 
 def panels(figure: Drawn) -> dict[str, Axes]:
-    return {axes.get_title(): axes for axes in figure.figure.axes if axes.get_title()}
+    return {axes.get_title().partition(" against ")[0]: axes for axes in figure.figure.axes if axes.get_title()}
 
 
 def bars(axes: Axes) -> dict[str, tuple[list[float], list[float], list[float], list[float]]]:
     """What each line with error bars shows: where, the means, the lower and the upper ends."""
     found = {}
-    for container in axes.containers:
-        line, _, (collection,) = container.lines
+    for container, line in zip(axes.containers, axes.get_lines(), strict=True):
+        _, _, (collection,) = container.lines
         segments = np.array(collection.get_segments())
-        found[container.get_label()] = (*map(list, line.get_data()), list(segments[:, 0, 1]), list(segments[:, 1, 1]))
+        ends = [list(segments[:, 0, 1]), list(segments[:, 1, 1])]
+        found[line.get_label()] = (list(segments[:, 0, 0]), list(line.get_ydata()), *ends)
+        assert list(line.get_xdata()) == pytest.approx(found[line.get_label()][0], rel=0.3)  # about where the bars are
     return found
 
 
@@ -62,9 +64,9 @@ def lines(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:
 
 BASIC = (
     Made("reader", "none", {50: (20, 22, 24), 200: (30, 31, 32), 800: (40, 42, 41)}),
-    Made("reader", "averaged", {50: (30, 36, 33), 200: (50, 50, 50), 800: (60, 61, 62)}),
+    Made("reader", "avg-embed", {50: (30, 36, 33), 200: (50, 50, 50), 800: (60, 61, 62)}),
     Made("other", "none", {50: (10, 11, 12), 200: (20, 21, 22), 800: (30, 31, 32)}),
-    Made("lexical", "none", {50: (15, 16, 17), 200: (25, 26, 27), 800: (35, 36, 37)}, vectors=False),
+    Made("handcrafted", "none", {50: (15, 16, 17), 200: (25, 26, 27), 800: (35, 36, 37)}, vectors=False),
 )
 
 
@@ -74,14 +76,14 @@ BASIC = (
 def test_a_panel_shows_the_arms_of_an_encoder_and_those_of_features_alone(tmp_path: Path) -> None:
     (figure,) = drawn(make(tmp_path, BASIC))[0]["learning-curves"]
     assert {name: list(bars(axes)) for name, axes in panels(figure).items()} == {
-        "reader": ["none", "averaged", "lexical"],
-        "other": ["none", "lexical"],
+        "reader": ["none", "avg-embed", "handcrafted"],
+        "other": ["none", "handcrafted"],
     }
 
 
 def test_points_are_means_and_bars_are_students_intervals(tmp_path: Path) -> None:
     (figure,) = drawn(make(tmp_path, BASIC))[0]["learning-curves"]
-    where, means, low, high = bars(panels(figure)["reader"])["averaged"]
+    where, means, low, high = bars(panels(figure)["reader"])["avg-embed"]
     half = stats.t.ppf(0.975, 2) / np.sqrt(3)
     assert where == pytest.approx([50, 200, 800], rel=0.1)
     assert means == pytest.approx([33, 50, 61])
@@ -109,25 +111,27 @@ def test_what_is_seen_is_said_with_its_numbers(tmp_path: Path) -> None:
     (figure,) = drawn(make(tmp_path, BASIC))[0]["learning-curves"]
     assert figure.said == (
         "accuracy (%) by the number of training labels. "
-        "reader: none 22.0 at 50, 31.0 at 200, 41.0 at 800; averaged 33.0 at 50, 50.0 at 200, 61.0 at 800; "
-        "lexical 16.0 at 50, 26.0 at 200, 36.0 at 800. "
-        "other: none 11.0 at 50, 21.0 at 200, 31.0 at 800; lexical 16.0 at 50, 26.0 at 200, 36.0 at 800."
+        "reader: none 22.0 at 50, 31.0 at 200, 41.0 at 800; avg-embed 33.0 at 50, 50.0 at 200, 61.0 at 800; "
+        "handcrafted 16.0 at 50, 26.0 at 200, 36.0 at 800. "
+        "other: none 11.0 at 50, 21.0 at 200, 31.0 at 800; handcrafted 16.0 at 50, 26.0 at 200, 36.0 at 800."
     )
-    assert figure.notes == ["Points: means over the replicates; bars: their 95 % intervals"]
+    assert figure.notes == [
+        "Points: means over the replicates; bars, a little beside the points where they would hide each other: their 95 % intervals"
+    ]
 
 
 def test_an_incomplete_cell_is_not_drawn_and_is_named(tmp_path: Path) -> None:
     arms = (
         Made("reader", "none", {50: (20, 22, 24), 200: (30, None, 32), 800: (40, 41, 42)}),
-        Made("reader", "averaged", {50: ("diverged", 36, None), 200: (50, 50, 51), 800: (60, 61, 62)}),
+        Made("reader", "avg-embed", {50: ("diverged", 36, None), 200: (50, 50, 51), 800: (60, 61, 62)}),
     )
     (figure,) = drawn(make(tmp_path, arms))[0]["learning-curves"]
     found = bars(panels(figure)["reader"])
     assert [round(place, -1) for place in found["none"][0]] == [50, 750]
-    assert found["averaged"][1] == pytest.approx([50 + 1 / 3, 61])
+    assert found["avg-embed"][1] == pytest.approx([50 + 1 / 3, 61])
     assert figure.notes[1:] == [
         "Not drawn, because not all replicates are complete: reader, none: 2/3 at 200 labels; "
-        "reader, averaged: 1/3 (1 failed) at 50 labels"
+        "reader, avg-embed: 1/3 (1 failed) at 50 labels"
     ]
 
 
@@ -135,7 +139,9 @@ def test_one_replicate_has_no_bars(tmp_path: Path) -> None:
     (figure,) = drawn(make(tmp_path, [Made("reader", "none", {50: (20,), 200: (30,)})]))[0]["learning-curves"]
     _, means, low, high = bars(panels(figure)["reader"])["none"]
     assert means == low == high == [20, 30]
-    assert figure.notes == ["Points: means over the replicates; bars: their 95 % intervals; one replicate has none"]
+    assert figure.notes == [
+        "Points: means over the replicates; bars, a little beside the points where they would hide each other: their 95 % intervals; one replicate has none"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -154,8 +160,8 @@ def test_why_there_are_no_learning_curves(tmp_path: Path, arms: list[Made], reas
 
 def test_features_alone_have_a_panel_where_there_is_nothing_else(tmp_path: Path) -> None:
     found, skipped = drawn(make(tmp_path, BASIC[3:]))
-    assert list(panels(found["learning-curves"][0])) == ["lexical"]
-    assert why(skipped, "Label efficiency") == "lexical: there is nothing to compare with the baseline"
+    assert list(panels(found["learning-curves"][0])) == ["handcrafted"]
+    assert why(skipped, "Label efficiency") == "handcrafted: there is nothing to compare with the baseline"
 
 
 def test_a_variant_has_its_figures_and_an_arm_that_has_none_is_in_all(tmp_path: Path) -> None:
@@ -200,9 +206,9 @@ def test_lines_differ_in_colour_in_marker_and_in_dashes() -> None:
 def test_a_name_looks_the_same_in_every_figure(tmp_path: Path) -> None:
     found, _ = drawn(make(tmp_path, BASIC))
     axes = [panels(found[kind][0])["reader"] for kind in ("learning-curves", "dev-curves", "label-efficiency")]
-    looks = [{line.get_color() for line in one.get_lines() if line.get_label() == "averaged"} for one in axes[1:]]
-    bar = next(one for one in axes[0].containers if one.get_label() == "averaged")
-    assert looks == [{to_hex(bar.lines[0].get_color())}] * 2
+    looks = [{line.get_color() for line in one.get_lines() if line.get_label() == "avg-embed"} for one in axes]
+    (collection,) = axes[0].containers[1].lines[2]
+    assert looks == [{to_hex(collection.get_color()[0])}] * 3
 
 
 # Texts
@@ -275,17 +281,17 @@ STEEP = Made("reader", "none", {50: (20, 20), 200: (40, 40), 800: (60, 60)})
 
 def test_an_efficiency_by_hand(tmp_path: Path) -> None:
     # 30 points lie halfway between 50 and 200 labels in log2: at 100
-    arms = (STEEP, Made("reader", "averaged", {50: (30, 30), 200: (60, 60), 800: (70, 70)}))
+    arms = (STEEP, Made("reader", "avg-embed", {50: (30, 30), 200: (60, 60), 800: (70, 70)}))
     (figure,) = drawn(make(tmp_path, arms))[0]["label-efficiency"]
     axes = panels(figure)["reader"]
     assert axes.get_yscale() == "log"
-    assert lines(axes)["averaged"] == ([50, 200, 800], pytest.approx([2, 4, np.nan], nan_ok=True))
+    assert lines(axes)["avg-embed"] == ([50, 200], pytest.approx([2, 4]))  # where the baseline ends, all is a bound
     assert figure.table is not None
     assert figure.table.header == ["encoder", "strategy", "baseline", "50", "200", "800"]
-    assert figure.table.lines == [["reader", "averaged", "none", "2.0x [2.0, 2.0]", "4.0x [4.0, 4.0]", ">1.0x"]]
+    assert figure.table.lines == [["reader", "avg-embed", "none", "2.0x [2.0, 2.0]", "4.0x [4.0, 4.0]", ">1.0x"]]
     assert figure.said == (
         "How many times as many labels the baseline needs for the same score. "
-        "reader against none: averaged 2.0x [2.0, 2.0] at 50, 4.0x [4.0, 4.0] at 200, >1.0x at 800."
+        "reader against none: avg-embed 2.0x [2.0, 2.0] at 50, 4.0x [4.0, 4.0] at 200, >1.0x at 800."
     )
 
 
@@ -303,15 +309,15 @@ def bounds(axes: Axes) -> list[tuple[float, float, str, bool]]:
 
 
 def test_what_is_a_bound_is_a_hollow_triangle(tmp_path: Path) -> None:
-    arms = (STEEP, Made("reader", "averaged", {50: (70, 70), 200: (10, 10)}))
+    arms = (STEEP, Made("reader", "avg-embed", {50: (70, 70), 200: (10, 10)}))
     (figure,) = drawn(make(tmp_path, arms))[0]["label-efficiency"]
     axes = panels(figure)["reader"]
     assert bounds(axes) == [(50, 16, "^", True), (200, 0.25, "v", True)]
-    assert np.isnan(lines(axes)["averaged"][1]).all()
+    assert np.isnan(lines(axes)["avg-embed"][1]).all()
 
 
 def test_an_end_that_is_a_bound_is_a_full_triangle(tmp_path: Path) -> None:
-    arms = (STEEP, Made("reader", "averaged", {50: (10, 10), 200: (58, 59.5)}))
+    arms = (STEEP, Made("reader", "avg-embed", {50: (10, 10), 200: (58, 59.5)}))
     grid, store = make(tmp_path, arms)
     (figure,) = drawn((grid, store))[0]["label-efficiency"]
     axes = panels(figure)["reader"]
@@ -323,8 +329,8 @@ def test_an_end_that_is_a_bound_is_a_full_triangle(tmp_path: Path) -> None:
 def test_the_baseline_of_pretrained_arms_is_the_best_on_dev(tmp_path: Path) -> None:
     arms = (
         Made("reader", "none", {50: (40, 40), 200: (50, 50)}, dev={50: (10, 10), 200: (40, 40)}),
-        Made("reader", "averaged", {50: (20, 20), 200: (40, 40)}, dev={50: (30, 30), 200: (30, 30)}),
-        Made("lexical", "none", {50: (60, 60), 200: (70, 70)}, dev={50: (20, 20), 200: (20, 20)}, vectors=False),
+        Made("reader", "avg-embed", {50: (20, 20), 200: (40, 40)}, dev={50: (30, 30), 200: (30, 30)}),
+        Made("handcrafted", "none", {50: (60, 60), 200: (70, 70)}, dev={50: (20, 20), 200: (20, 20)}, vectors=False),
         Made("reader", "taught", {50: (35, 35), 200: (50, 50)}, text=wiki(), held_out=(9, 5)),
         Made("other", "none", {50: (40, 40), 200: (50, 50)}),
     )
@@ -334,10 +340,10 @@ def test_the_baseline_of_pretrained_arms_is_the_best_on_dev(tmp_path: Path) -> N
     # the baseline has 20 points at 50 labels and 50 at 200
     assert figure.table is not None
     assert figure.table.lines == [
-        ["reader", "taught", "the best on dev: averaged at 50; none at 200", "2.0x [2.0, 2.0]", "1.0x [1.0, 1.0]"]
+        ["reader", "taught", "the best on dev: avg-embed at 50; none at 200", "2.0x [2.0, 2.0]", "1.0x [1.0, 1.0]"]
     ]
     assert figure.notes[1:] == [
-        "Baseline of reader: the best on dev: averaged at 50; none at 200",
+        "Baseline of reader: the best on dev: avg-embed at 50; none at 200",
         "Not drawn: other: there is nothing to compare with the baseline",
     ]
 
@@ -348,13 +354,13 @@ def test_one_baseline_that_is_always_the_best_is_named_once(tmp_path: Path) -> N
         Made("reader", "taught", {50: (35, 36, 37)}, text=wiki(), held_out=(9, 5)),
     )
     (figure,) = drawn(make(tmp_path, arms))[0]["label-efficiency"]
-    assert figure.notes[1] == "Baseline of reader: the best on dev, averaged"
+    assert figure.notes[1] == "Baseline of reader: the best on dev, avg-embed"
 
 
 def test_an_incomplete_arm_is_no_baseline(tmp_path: Path) -> None:
     arms = (
         Made("reader", "none", {50: (20, 20), 200: (40, None), 800: (60, 60)}),
-        Made("reader", "averaged", {50: (30, 30), 200: (60, 60)}),
+        Made("reader", "avg-embed", {50: (30, 30), 200: (60, 60)}),
     )
     found, skipped = drawn(make(tmp_path, arms))
     assert "label-efficiency" not in found
@@ -364,7 +370,7 @@ def test_an_incomplete_arm_is_no_baseline(tmp_path: Path) -> None:
 def test_baselines_without_a_common_size_are_none(tmp_path: Path) -> None:
     arms = (
         Made("reader", "none", {50: (20, 20)}),
-        Made("reader", "averaged", {200: (20, 20)}),
+        Made("reader", "avg-embed", {200: (20, 20)}),
         Made("reader", "taught", {50: (35, 35), 200: (50, 50)}, text=wiki(), held_out=(9, 5)),
     )
     _, skipped = drawn(make(tmp_path, arms))
@@ -387,7 +393,7 @@ def test_crossed_replicates_are_paired_with_those_of_an_arm_without_text(tmp_pat
 def test_f1_by_relation_is_scikit_learns(tmp_path: Path) -> None:
     arms = (
         Made("reader", "none", {50: (90, 90, 90), 200: (30, 50, 70)}),
-        Made("lexical", "none", {200: (20, 20, 20)}, vectors=False),
+        Made("handcrafted", "none", {200: (20, 20, 20)}, vectors=False),
     )
     (figure,) = drawn(make(tmp_path, arms))[0]["relations"]
     axes = figure.figure.axes[0]
@@ -400,7 +406,7 @@ def test_f1_by_relation_is_scikit_learns(tmp_path: Path) -> None:
         "led(e2,e1) (60)",
         "in(e1,e2) (40)",
     ]
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["reader, none", "lexical"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["reader, none", "handcrafted"]
     assert [text.get_text() for text in axes.texts] == [f"{value:.0f}" for value in shown.ravel()]
     assert figure.table is not None and figure.table.lines[0][1:] == [f"{value:.1f}" for value in shown[0]]
     assert figure.said.startswith(
@@ -409,18 +415,18 @@ def test_f1_by_relation_is_scikit_learns(tmp_path: Path) -> None:
 
 
 def test_an_incomplete_cell_has_no_column(tmp_path: Path) -> None:
-    arms = (Made("reader", "none", {200: (30, 50)}), Made("reader", "averaged", {50: (20, None), 200: (20, None)}))
+    arms = (Made("reader", "none", {200: (30, 50)}), Made("reader", "avg-embed", {50: (20, None), 200: (20, None)}))
     (figure,) = drawn(make(tmp_path, arms))[0]["relations"]
     assert [text.get_text() for text in figure.figure.axes[0].get_xticklabels()] == ["reader, none"]
     assert figure.notes[1:] == [
-        "Not drawn, because not all replicates are complete: reader, averaged: 1/2 at 200 labels"
+        "Not drawn, because not all replicates are complete: reader, avg-embed: 1/2 at 200 labels"
     ]
 
 
 def test_confusions_are_those_of_the_cell_that_is_best_on_dev(tmp_path: Path) -> None:
     arms = (
         Made("reader", "none", {200: (50, 60)}, dev={200: (80, 90)}),
-        Made("reader", "averaged", {200: (90, 90)}, dev={200: (70, 70)}),
+        Made("reader", "avg-embed", {200: (90, 90)}, dev={200: (70, 70)}),
     )
     (figure,) = drawn(make(tmp_path, arms))[0]["confusion"]
     counts = sum(confusion_matrix(GOLD, predictions(score), labels=[0, 1, 2]) for score in (50, 60))

@@ -90,7 +90,7 @@ ARMS = [
     Made("reader", "none", rising(10)),
     Made("reader", "avg-embed", rising(20), dev=rising(20), text=wiki()),
     Made("reader", "taught", rising(28), text=wiki(), held_out=(2.0, 1.0)),
-    Made("lexical", "none", {**rising(24), 400: [50.0, 50.5, 51.0]}, dev=rising(24), vectors=False),
+    Made("handcrafted", "none", {**rising(24), 400: [50.0, 50.5, 51.0]}, dev=rising(24), vectors=False),
 ]
 
 
@@ -102,17 +102,17 @@ def test_label_efficiency_against_one_strategy_and_against_the_best_baseline(tmp
     # eight points above is one doubling; the baseline ends at 44
     assert list(taught.efficiency) == ["2.0", "2.0", "2.0", ">1.0"]
     assert set(taught.baseline) == {"avg-embed"}
-    # the lexical arm is the best on dev at every size, four points below
+    # that of features alone is the best on dev at every size, four points below
     expected = label_efficiency(rising(28), {**rising(24), 400: [50.0, 50.5, 51.0]})  # type: ignore[dict-item]
     assert list(taught.efficiency_best) == [one.value.told() for one in expected.values()]
     assert list(taught.efficiency_best_low) == [one.low.told() for one in expected.values() if one.low]
     assert list(taught.efficiency_best_high) == [one.high.told() for one in expected.values() if one.high]
-    assert set(taught.best_baseline) == {"lexical"}
+    assert set(taught.best_baseline) == {"handcrafted"}
     none = table.loc["reader", "none"]
     assert list(none.efficiency) == ["<1.0", "<0.50", "0.42", "0.42"]
     assert none.efficiency_best.isna().all() and none.best_baseline.isna().all()
     assert table.loc["reader", "avg-embed"].efficiency.isna().all()
-    assert table.loc["lexical", "none"].efficiency.isna().all()
+    assert table.loc["handcrafted", "none"].efficiency.isna().all()
 
 
 def test_the_tables_of_label_efficiency(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_the_tables_of_label_efficiency(tmp_path: Path) -> None:
         "\n| reader | taught | wiki (random) | 2.0x [2.0, 2.0] | 2.0x [2.0, 2.0] | 2.0x [2.0, 2.0] | >1.0x |\n" in first
     )
     assert (
-        "or starts above. The baseline is for reader lexical.\n\n| encoder | strategy | text | 50 | 100 | 200 | 400 |\n"
+        "or starts above. The baseline is for reader handcrafted.\n\n| encoder | strategy | text | 50 | 100 | 200 | 400 |\n"
         in second
     )
     assert "| reader | taught |" in second and "| reader | none |" not in second

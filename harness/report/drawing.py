@@ -130,7 +130,7 @@ def panels(names: Sequence[str], title: str, meaning: str, height: float = 2.9) 
         axis.tick_params(labelleft=True)
     for axis in axes[len(names) :]:
         axis.set_axis_off()
-    figure.suptitle(title, wrap=True)
+    figure.suptitle(fill(title, 48 * columns))
     figure.supylabel(fill(meaning, 40), fontsize=8)
     return figure, dict(zip(names, axes, strict=False))
 

@@ -7,17 +7,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from harness.analysis import LabelEfficiency, best_baseline, label_efficiency
 from harness.report.arms import Arm
 from harness.report.groups import Group
 
 
-@cache
 def baseline() -> str:
     """The strategy against which a leaderboard tells label efficiency."""
+    return str(_told()["baseline"])
+
+
+def is_baseline(arm: Arm, encoder: str) -> bool:
+    """Whether it is one of those of which, for the arms of an encoder, the best on dev counts."""
+    own = arm.curve.encoder == encoder
+    name = arm.curve.strategy if own else f"{arm.curve.encoder}/{arm.curve.strategy}"
+    return name in _told()["baselines"]
+
+
+@cache
+def _told() -> dict[str, Any]:
     text = (resources.files("benchmarks") / "leaderboard.toml").read_text(encoding="utf-8")
-    return str(tomllib.loads(text)["baseline"])
+    return tomllib.loads(text)
 
 
 @dataclass(frozen=True)
@@ -34,18 +46,21 @@ class Compared:
 def compare(group: Group, encoder: str, metric: str | None = None) -> Compared | str:
     """The label efficiencies of an encoder's arms, or why there are none; `metric` in place of the headline metric.
 
-    Where the group has pre-trained arms these are compared, and the baseline is the best on dev, at each size, of the
-    encoder's others and of those of features alone. Elsewhere the encoder's first arm in the grid is the baseline of
-    its others. An arm with an incomplete cell is no baseline: between the sizes left, its curve would be another.
+    The baseline is the best on dev, at each size, of those that `is_baseline` tells; all others of the encoder are
+    compared. Where there are no others, the encoder's first arm in the grid is the baseline of its others. An arm with
+    an incomplete cell is no baseline: between the sizes left, its curve would be another.
     """
     arms = group.arms_beside(encoder)
-    if any(arm.is_pretrained for arm in group.arms):
-        baselines = [arm for arm in arms if not arm.is_pretrained]
-        compared = [arm for arm in arms if arm.is_pretrained]
-    else:
-        own = [arm for arm in arms if arm.curve.encoder == encoder]
-        baselines, compared = own[:1], own[1:]
-    return _against(group, baselines, compared, metric)
+    own = [arm for arm in arms if arm.curve.encoder == encoder]
+    compared = [arm for arm in own if not is_baseline(arm, encoder)]
+    if compared:
+        return _against(group, [arm for arm in arms if is_baseline(arm, encoder)], compared, metric)
+    return _against(group, own[:1], own[1:], metric)
+
+
+def has_others(group: Group, encoder: str) -> bool:
+    """Whether an encoder has arms that are compared with the best baseline."""
+    return any(arm.curve.encoder == encoder and not is_baseline(arm, encoder) for arm in group.arms)
 
 
 def compare_with(strategy: str, group: Group, encoder: str, metric: str | None = None) -> Compared | str:

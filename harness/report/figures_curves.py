@@ -48,16 +48,18 @@ def draw_curves(axes: Axes, arms: dict[str, Arm], looks: dict[str, Style]) -> No
     sizes = sorted({size for arm in arms.values() for size in arm.complete})
     for (name, arm), shift in zip(arms.items(), beside_each_other(len(arms), sizes), strict=True):
         look, rows = looks[name], [cell.row for cell in arm.complete.values()]
+        means = [row["mean"] for row in rows]
+        axes.plot(list(arm.complete), means, label=name, **look.line())
         axes.errorbar(
             [size * shift for size in arm.complete],
-            [row["mean"] for row in rows],
+            means,
             yerr=[
                 [_reach(row["mean"] - row["ci_low"]) for row in rows],
                 [_reach(row["ci_high"] - row["mean"]) for row in rows],
             ],
-            label=name,
+            fmt="none",
+            ecolor=look.colour,
             elinewidth=0.8,
-            **look.line(),
         )
     label_sizes(axes, sizes)
 
@@ -84,7 +86,7 @@ def no_curves(arms: Sequence[Arm]) -> str:
     """Why arms have no curve; empty where one has."""
     if not any(arm.complete for arm in arms):
         return "no cell is complete"
-    if all(len(arm.cells) == 1 for arm in arms):
+    if len({size for arm in arms for size in arm.cells}) == 1:
         return "there is one size alone"
     return "" if any(len(arm.complete) > 1 for arm in arms) else "no arm is complete at more than one size"
 
@@ -92,7 +94,8 @@ def no_curves(arms: Sequence[Arm]) -> str:
 def intervals(arms: Sequence[Arm]) -> str:
     """What points and bars are; and of cells of one replicate, that they have no interval."""
     single = any(cell.row["replicates"] == 1 for arm in arms for cell in arm.complete.values())
-    return "Points: means over the replicates; bars: their 95 % intervals" + "; one replicate has none" * single
+    bars = "bars, a little beside the points where they would hide each other: their 95 % intervals"
+    return f"Points: means over the replicates; {bars}" + "; one replicate has none" * single
 
 
 def _reach(length: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
@@ -24,6 +25,8 @@ from harness.report.figures_curves import not_drawn
 from harness.report.groups import Group
 
 KIND = "label-efficiency"
+ACROSS_TITLE = 46
+"""Letters of a panel's title in a line."""
 
 
 def efficiency(group: Group, looks: dict[str, Style]) -> Drawn | Skipped:
@@ -38,12 +41,15 @@ def efficiency(group: Group, looks: dict[str, Style]) -> Drawn | Skipped:
         found = compare(group, encoder)
         if isinstance(found, str):
             reasons.append(f"{encoder}: {found}")
+        elif not any(size < max(found.baseline) for told in found.arms.values() for size in told):
+            reasons.append(f"{encoder}: the baseline has no size beyond those that are compared")
         else:
             compared[encoder] = found
     if not compared:
         return Skipped(title, group.title, "; ".join(reasons))
     figure, axes = panels(list(compared), group.title, "label efficiency")
     for encoder, axis in axes.items():
+        axis.set_title(fill(f"{encoder} against {compared[encoder].named}", ACROSS_TITLE), fontsize=8)
         _draw(axis, compared[encoder], looks)
     legend(figure, list(axes.values()))
     sizes = sorted({size for one in compared.values() for told in one.arms.values() for size in told})
@@ -63,7 +69,8 @@ def efficiency(group: Group, looks: dict[str, Style]) -> Drawn | Skipped:
         said=f"How many times as many labels the baseline needs for the same score. {' '.join(said)}",
         notes=[
             "Bars: 95 % intervals. Hollow triangle: a bound, because the baseline never gets there (it points up) or "
-            "starts above (down); full triangle at the end of a bar: that end is a bound",
+            "starts above (down); full triangle at the end of a bar: that end is a bound. The size at which the "
+            "baseline ends is not drawn: its bound there is 1, whatever the score",
             *(f"Baseline of {encoder}: {one.named}" for encoder, one in compared.items()),
             *(f"Not drawn: {reason}" for reason in reasons),
             *not_drawn(group.arms),
@@ -74,9 +81,11 @@ def efficiency(group: Group, looks: dict[str, Style]) -> Drawn | Skipped:
 
 
 def _draw(axes: Axes, compared: Compared, looks: dict[str, Style]) -> None:
-    sizes = sorted({size for told in compared.arms.values() for size in told})
+    end = max(compared.baseline)
+    arms = {name: {size: one for size, one in told.items() if size < end} for name, told in compared.arms.items()}
+    sizes = sorted({size for told in arms.values() for size in told})
     axes.axhline(1, color="black", linewidth=0.8, linestyle=(0, (1, 2)))
-    for (name, told), shift in zip(compared.arms.items(), beside_each_other(len(compared.arms), sizes), strict=True):
+    for (name, told), shift in zip(arms.items(), beside_each_other(len(arms), sizes), strict=True):
         look, places = looks[name], [size * shift for size in told]
         exact = [math.nan if one.value.side else one.value.value for one in told.values()]  # no line leads to a bound
         axes.plot(places, exact, label=name, linewidth=1, **look.line())

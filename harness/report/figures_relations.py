@@ -84,11 +84,13 @@ def relations(group: Group, corpus: Mapping[str, Any], predictions: Predictions)
     columns = [_name(group, arm) for arm in arms]
     figure = _squares(f1, rows, columns, "F1, %", f"{group.title}, {size:,} labels")
     best, worst = int(np.nanargmax(f1.mean(axis=1))), int(np.nanargmin(f1.mean(axis=1)))
+    relations = [at for at, place in enumerate(order) if corpus["classes"][place] != corpus["negative"]]
+    means = f1[relations].mean(axis=0) if relations else np.full(len(columns), np.nan)
     said = (
         f"F1 in percent of {len(rows)} classes, with their test mentions, for {len(columns)} arms trained with "
         f"{size:,} labels. Highest on average over the arms: {rows[best]}, {f1[best].min():.0f} to "
         f"{f1[best].max():.0f}; lowest: {rows[worst]}, {f1[worst].min():.0f} to {f1[worst].max():.0f}. Means over the "
-        "classes: " + "; ".join(f"{name} {mean:.1f}" for name, mean in zip(columns, f1.mean(axis=0), strict=True)) + "."
+        "relations: " + "; ".join(f"{name} {mean:.1f}" for name, mean in zip(columns, means, strict=True)) + "."
     )
     return Drawn(
         kind=RELATIONS,

@@ -55,8 +55,8 @@ def cells_table(grid: Grid, records: Records, metric: str | None = None) -> pd.D
     `standing` is "best", "tied" or "behind" among the complete cells of the same corpus entry and size: "tied" is what
     Student's paired test over the replicates, adjusted by Holm over these cells, does not tell from the best. Label
     efficiencies are texts, for they may be bounds (`>12`): `efficiency` of every arm against the one of its encoder
-    with the strategy `baseline`, `efficiency_best` of a pre-trained arm against the best on dev, at each size, of its
-    encoder's others and of those of features alone: `best_baseline` at this size.
+    with the strategy `baseline`, `efficiency_best` of one that is no baseline itself against the best of them on dev:
+    `best_baseline` at this size. Which they are stands in benchmarks/leaderboard.toml.
     """
     return pd.DataFrame(standing_rows(grid, records, metric), columns=list(COLUMNS))
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.analysis import LabelEfficiency, tied_with_best
 from harness.report.arms import Arm, read_arms
 from harness.report.comparison import of_both
-from harness.report.efficiencies import Compared, baseline, compare, compare_with
+from harness.report.efficiencies import Compared, baseline, compare, compare_with, has_others
 from harness.report.groups import Group, groups_of
 from harness.report.rows import DECIMALS, Grid, Records, Row
 
@@ -64,7 +64,7 @@ def _mark_standings(arms: Sequence[Arm], size: int, metric: str) -> None:
 
 def _mark_efficiencies(group: Group, encoder: str, metric: str | None) -> None:
     _add(group, encoder, "efficiency", compare_with(baseline(), group, encoder, metric))
-    if any(arm.is_pretrained for arm in group.arms):
+    if has_others(group, encoder):
         _add(group, encoder, "efficiency_best", compare(group, encoder, metric))
 
 
