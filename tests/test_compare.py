@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Printed
+from report_grids import Made, make
 from scipy import stats
 from test_curves_of_grids import RESULTS, Arm, corpus, made
 
@@ -169,7 +170,7 @@ def test_one_replicate_has_a_difference_and_no_more() -> None:
     (row,) = found.rows
     assert (row["difference"], row["p"], row["p_holm"], row["ahead"]) == (2.0, None, None, "tie")
     assert math.isnan(row["ci_low"])
-    assert "| 50 | 1 | 3.0 | 1.0 | +2.0 | - | n too small | tie |" in render_comparison(found, "md")
+    assert "| 50 | 1 | 3.0 | 1.0 | +2.0 | - | - | n too small | tie |" in render_comparison(found, "md")
     (plain,) = json.loads(render_comparison(found, "json"))["rows"]
     assert (plain["ci_low"], plain["p"], plain["difference"]) == (None, None, 2.0)
 
@@ -205,7 +206,10 @@ def test_the_tables_hold_the_same(tmp_path: Path) -> None:
         "# seq against step: grid small\n\nDifferences are what seq scores above step on the test part"
     )
     assert "the family of the 2 differences below" in page
-    assert "| encoder | text | labels | n | seq | step | difference | p | sign-flip p | ahead | P(seq > step) |" in page
+    assert (
+        "| encoder | text | labels | n | seq | step | difference | on new examples | p | sign-flip p | ahead | P(seq > step) |"
+        in page
+    )
     p = [f"{row['p_holm']:.3f}" for row in found.rows]
     flipped = [f"{row['flipped_p']:.3f}" for row in found.rows]
     (low, high) = (found.rows[0][name] for name in ("ci_low", "ci_high"))
@@ -422,12 +426,31 @@ def test_a_results_folder_is_compared_with_the_home_that_it_came_to(tmp_path: Pa
     assert printed()[0].endswith("108 of 108\n- Reproduced: nothing differs\n")
 
 
+def test_the_interval_on_new_examples_is_by_the_saved_predictions(tmp_path: Path) -> None:
+    scores = {"none": (50, 51, 52), "taught": (53.5, 54, 55)}
+    grid, store = make(tmp_path, [Made("reader", name, {50: found}) for name, found in scores.items()])
+    (row,) = compare_strategies(grid, store, "taught", "none").rows
+    gold, own = (np.stack(rows) for rows in zip(*map(store.predictions, grid["cells"][1]["keys"]), strict=True))
+    _, others = (np.stack(rows) for rows in zip(*map(store.predictions, grid["cells"][0]["keys"]), strict=True))
+    differences = 100 * ((own == gold[0]).astype(float) - (others == gold[0])).mean(axis=0)  # (N,)
+    by_examples = differences.std(ddof=1) / np.sqrt(len(differences))
+    by_replicates = np.std(np.subtract(scores["taught"], scores["none"]), ddof=1) / np.sqrt(3)
+    error = np.hypot(by_examples, by_replicates)
+    degrees = error**4 / (by_examples**4 / (len(differences) - 1) + by_replicates**4 / 2)
+    half = stats.t.ppf(0.975, degrees) * error
+    assert row["difference"] == pytest.approx(19 / 6)
+    assert row["examples_high"] - row["examples_low"] == pytest.approx(2 * half, rel=0.1)
+    assert row["examples_low"] < row["ci_low"] and row["examples_high"] > row["ci_high"]
+    (bare,) = compare_strategies(grid, store.read_all(store.keys()), "taught", "none").rows
+    assert np.isnan(bare["examples_low"]) and np.isnan(bare["examples_high"])
+
+
 def test_strategies_and_grids_of_the_results_that_come_with_it(tmp_path: Path, printed: Printed) -> None:
     asked = ["--home", str(tmp_path), "--results", str(RESULTS)]
     assert main(["compare", "seq-unshared", "stepwise", "--grid", "pretraining", "--encoder", "bilstm", "--size", "50", *asked]) == 0  # fmt: skip
     out, err = printed()
     assert (
-        "| bilstm | enwik8 (random) | 50 | 3 | 25.4 | 20.6 | +4.8 [+0.7, +9.0] | 0.038 |" in out
+        "| bilstm | enwik8 (random) | 50 | 3 | 25.4 | 20.6 | +4.8 [+0.7, +9.0] | [+0.7, +9.0] | 0.038 |" in out
     )  # as the README has it
     assert err == f"harness: 255 of 255 records are those of {RESULTS / 'pretraining'}: {tmp_path} lacks them, or has worse ones\n"  # fmt: skip
     assert main(["compare", "pretraining", "vectors-200d", "--format", "json", *asked]) == 0

@@ -6,36 +6,51 @@ What can't be paired is told, and why.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.analysis import Difference, holm, paired_difference, probability_of_improvement, ties
+import numpy as np
+
+from harness.analysis import (
+    Difference,
+    Metric,
+    holm,
+    paired_difference,
+    probability_of_improvement,
+    resampled_score,
+    ties,
+)
 from harness.errors import HarnessError, unknown
+from harness.records import RecordStore
 from harness.report.curves import LearningCurve, learning_curves
 from harness.report.rows import Grid, Records, full_metric
 from harness.scoring import METRICS
 
 COLUMNS = (
     "corpus", "encoder", "strategy", "text", "variant", "first", "second", "differ", "size", "n", "metric",
-    "first_mean", "second_mean", "difference", "sd", "ci_low", "ci_high", "p", "p_holm", "flipped_p", "not_flipped",
-    "ahead", "improvement", "improvement_low", "improvement_high",
+    "first_mean", "second_mean", "difference", "sd", "ci_low", "ci_high", "examples_low", "examples_high",
+    "p", "p_holm", "flipped_p", "not_flipped", "ahead", "improvement", "improvement_low", "improvement_high",
 )  # fmt: skip
 
 SAME_ARM = ("encoder", "vectors", "training", "vary", "crossed")
 """What of their specs two strategies that are compared must share."""
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A family of paired differences, rows with `COLUMNS`, and in words what could not be paired.
 
-    A difference is what the first scores above the second, in points. `p` is Student's, `p_holm` the same adjusted over
-    all rows, and `ahead` is "first", "second" or "tie" by it. `first` and `second` of a row tell its arms apart, and
-    `differ` says in what their settings do, where that is not the strategy.
+    A difference is what the first scores above the second, in points. `examples_low` and `examples_high` are the ends
+    of its interval over new test examples too, by `resampled_score`, and never within `ci_low` to `ci_high`; NaN where
+    no predictions are at hand. `p` is Student's, `p_holm` the same adjusted over all rows, and `ahead` is "first",
+    "second" or "tie" by it. `first` and `second` of a row tell its arms apart, and `differ` says in what their settings
+    do, where that is not the strategy.
     """
 
     what: str
@@ -90,7 +105,7 @@ def compare_strategies(
     if first == second:
         raise HarnessError(f"expected two strategies to compare, found '{first}' twice")
     left, right = ([curve for curve in only.of(curves) if curve.strategy == name] for name in (first, second))
-    found = Pairs(grid, metric, only.sizes)
+    found = Pairs(grid, (records, records), metric, only.sizes)
     partners = {curve.name: 0 for curve in (*left, *right)}
     for one, other in ((one, other) for one in left for other in right if _alike(one, other)):
         partners[one.name] += 1
@@ -109,12 +124,19 @@ def compare_strategies(
 
 
 class Pairs:
-    """Pairs of arms become rows, size by size. `whose` names the grid of each where they are of two."""
+    """Pairs of arms become rows, size by size; `records` are those of each, and `whose` names the grid of each where
+    they are of two.
+    """
 
     def __init__(
-        self, grid: Grid, metric: str | None, sizes: Collection[int], whose: tuple[str, str] = ("", "")
+        self,
+        grid: Grid,
+        records: tuple[Records, Records],
+        metric: str | None,
+        sizes: Collection[int],
+        whose: tuple[str, str] = ("", ""),
     ) -> None:
-        self._grid, self._metric, self._sizes, self._whose = grid, metric, sizes, whose
+        self._grid, self._records, self._metric, self._sizes, self._whose = grid, records, metric, sizes, whose
         self._rows: list[Row] = []
         self._differences: list[Difference] = []
         self._lacking: dict[str, list[str]] = {}
@@ -132,6 +154,7 @@ class Pairs:
                 continue
             own, others = of_both(scores, first.crossed)
             found = paired_difference(own, others, crossed=first.crossed)
+            beyond = self._beyond(first, second, size, Metric(metric, corpus["classes"], corpus["negative"]))
             how_often = probability_of_improvement(own, others, crossed=first.crossed)
             self._differences.append(found)
             self._rows.append(
@@ -139,11 +162,31 @@ class Pairs:
                     "corpus": corpus["label"], **names, "size": size, "n": found.n,
                     "metric": full_metric(metric, corpus), "first_mean": fmean(own), "second_mean": fmean(others),
                     "difference": found.mean, "sd": found.sd, "ci_low": found.low, "ci_high": found.high,
+                    "examples_low": float(np.minimum(found.low, beyond[0])),
+                    "examples_high": float(np.maximum(found.high, beyond[1])),
                     "p": found.p, "flipped_p": found.flipped_p, "not_flipped": found.not_flipped,
                     "improvement": how_often.value, "improvement_low": how_often.low,
                     "improvement_high": how_often.high,
                 }
             )  # fmt: skip
+
+    def _beyond(self, first: LearningCurve, second: LearningCurve, size: int, metric: Metric) -> tuple[float, float]:
+        """The interval of the difference over new replicates and new test examples, in points.
+
+        Raises DataError where predictions are damaged.
+        """
+        predicted, gold = [], []
+        for curve, records in zip((first, second), self._records, strict=True):
+            if not isinstance(records, RecordStore):
+                return math.nan, math.nan
+            found = [records.predictions(key) for key in curve.keys[size]]
+            gold += [of_run for of_run, _ in found]
+            predicted.append([of_run for _, of_run in found])
+        if any(not np.array_equal(one, gold[0]) for one in gold):  # a corpus that has changed between two grids
+            return math.nan, math.nan
+        own, others = map(np.stack, of_both(predicted, first.crossed))
+        resampled = resampled_score(gold[0], own, metric, others, crossed=first.crossed)
+        return 100 * resampled.low, 100 * resampled.high
 
     def _note(self, first: LearningCurve, second: LearningCurve, size: int) -> None:
         for curve, whose in zip((first, second), self._whose, strict=True):
@@ -177,7 +220,7 @@ def check(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
             raise HarnessError(unknown(kind, name, known))
 
 
-def of_both(scores: Sequence[Sequence[float]], crossed: int | None) -> list[Sequence[float]]:
+def of_both(scores: Sequence[Sequence[T]], crossed: int | None) -> list[Sequence[T]]:
     """The replicates that both have, counted from the first; crossed ones without text are every sample's."""
     shortest = min(map(len, scores))
     return list(scores) if shortest == crossed else [values[:shortest] for values in scores]

@@ -26,8 +26,10 @@ def _markdown(comparison: Comparison) -> str:
     family = "the one difference below" if len(rows) == 1 else f"the family of the {len(rows)} differences below"
     legend = (
         f"Differences are what {first} scores above {second} on the test part, in points, paired by replicate, with "
-        "the 95 % interval by Student's t (beyond 20 pairs by BCa bootstrap, of crossed ones by their components). p: "
-        f"Student's, two-sided, adjusted by Holm over {family}; from 5 % on, a tie. Sign-flip p: the permutation "
+        "the 95 % interval by Student's t (beyond 20 pairs by BCa bootstrap, of crossed ones by their components), not "
+        "adjusted for their number. On new examples: the interval where the test examples are a sample too, by a "
+        "bootstrap over them from the saved predictions; it is no narrower. "
+        f"p: Student's, two-sided, adjusted by Holm over {family}; from 5 % on, a tie. Sign-flip p: the permutation "
         f"test's, as it is. P({first} > {second}): the share of pairs in which the first is ahead, ties as halves; "
         "Wilson's interval."
     )
@@ -36,7 +38,18 @@ def _markdown(comparison: Comparison) -> str:
     names += [name for name in ("first", "second", "differ") if len({row[name] for row in rows}) > 1]
     alike = {row["differ"] for row in rows if row["differ"]} if "differ" not in names else set()
     parts += [f"They differ in {told}." for told in alike]
-    numbers = ["labels", "n", first, second, "difference", "p", "sign-flip p", "ahead", f"P({first} > {second})"]
+    numbers = [
+        "labels",
+        "n",
+        first,
+        second,
+        "difference",
+        "on new examples",
+        "p",
+        "sign-flip p",
+        "ahead",
+        f"P({first} > {second})",
+    ]
     for corpus, metric in dict.fromkeys((row["corpus"], row["metric"]) for row in rows):
         lines = [
             [*(escape(row[name]) for name in names), *_numbers(row, first, second)]
@@ -50,19 +63,23 @@ def _markdown(comparison: Comparison) -> str:
 
 
 def _numbers(row: Row, first: str, second: str) -> list[str]:
-    interval = "" if math.isnan(row["ci_low"]) else f" [{row['ci_low']:+.1f}, {row['ci_high']:+.1f}]"
     often = f"{row['improvement']:.2f} [{row['improvement_low']:.2f}, {row['improvement_high']:.2f}]"
     return [
         f"{row['size']:,}",
         str(row["n"]),
         f"{row['first_mean']:.1f}",
         f"{row['second_mean']:.1f}",
-        f"{row['difference']:+.1f}{interval}",
+        f"{row['difference']:+.1f}{_interval(row['ci_low'], row['ci_high'])}",
+        _interval(row["examples_low"], row["examples_high"]).strip() or "-",
         _p(row["p_holm"]),
         row["not_flipped"] or _p(row["flipped_p"]),
         {"first": first, "second": second, "tie": "tie"}[row["ahead"]],
         often,
     ]
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f" [{low:+.1f}, {high:+.1f}]"
 
 
 def _p(p: float | None) -> str:

@@ -20,7 +20,7 @@ class LearningCurve:
 
     `corpus` is the place of the entry in the grid, `spec` what all its runs share. `test` and `dev` hold the complete
     cells: those all of whose replicates are complete. `missing` says of every other cell how much of it is there, as
-    `2/3` or `1/3 (1 failed)`. A metric that a record lacks on dev is not among `dev` at that size.
+    `2/3` or `1/3 (1 failed)`. `keys` are those of the runs of the complete cells. A metric that a record lacks on dev is not among `dev` at that size.
     """
 
     corpus: int
@@ -32,6 +32,7 @@ class LearningCurve:
     test: Scores = field(default_factory=lambda: {metric: {} for metric in METRICS})
     dev: Scores = field(default_factory=lambda: {metric: {} for metric in METRICS})
     missing: dict[int, str] = field(default_factory=dict)
+    keys: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -98,6 +99,7 @@ def _add(curve: LearningCurve, cell: Mapping[str, Any], records: Records) -> Non
     if len(scores) < planned or not planned:
         curve.missing[size] = f"{len(scores)}/{planned}" + (f" ({failed} failed)" if failed else "")
         return
+    curve.keys[size] = tuple(cell["keys"])
     for metric in METRICS:
         curve.test[metric][size] = tuple(100 * score["test"][metric] for score in scores)
         if all(metric in score["dev"] for score in scores):

@@ -36,7 +36,7 @@ def compare_grids(
         *_alone(one[0], left, right, names[1]),
         *_alone(other[0], right, left, names[0]),
     ]
-    found = Pairs(one[0], metric, only.sizes, names)
+    found = Pairs(one[0], (one[1], other[1]), metric, only.sizes, names)
     same = 0
     for first, second in _nearest(left, right):
         differ = _differences(first.spec, second.spec)
