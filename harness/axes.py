@@ -20,7 +20,8 @@ T = TypeVar("T")
 Options = TypeVar("Options")
 
 KEYS = (
-    "corpora", "encoders", "strategies", "texts", "vectors", "sizes", "replicates", "vary", "crossed", "training",
+    "corpora", "encoders", "strategies", "texts", "vectors", "sizes", "replicates", "vary", "crossed", "save_hidden",
+    "training",
 )  # fmt: skip
 """The keys of a grid."""
 
@@ -127,6 +128,7 @@ class Axes:
     replicates: int
     vary: tuple[str, ...]
     crossed: Crossed | None
+    save_hidden: bool
 
 
 def read_axes(plain: Mapping[str, Any], mistakes: list[str]) -> Axes:
@@ -155,6 +157,10 @@ def read_axes(plain: Mapping[str, Any], mistakes: list[str]) -> Axes:
         mistakes.append(f"vary: expected a list of some of {', '.join(MOVED)}, found {vary!r}")
         vary = []
     crossed = _crossed(plain, mistakes)
+    save_hidden = plain.get("save_hidden", False)
+    if not isinstance(save_hidden, bool):
+        mistakes.append(f"save_hidden: expected true or false, found {save_hidden!r}")
+        save_hidden = False
     return Axes(
         tuple(_corpora(plain, mistakes)),
         tuple(vectors),
@@ -166,6 +172,7 @@ def read_axes(plain: Mapping[str, Any], mistakes: list[str]) -> Axes:
         crossed.samples * crossed.initialisations if crossed else replicates,
         tuple(stream for stream in MOVED if stream in vary),
         crossed,
+        save_hidden,
     )
 
 

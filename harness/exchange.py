@@ -1,35 +1,39 @@
 """Records that leave and come home: results folders without loss, and the records of other homes.
 
-What comes home never makes a record worse. Whoever is killed while records come may let them come again.
+Predictions and hidden vectors go with them. What comes home never makes a record worse. Whoever is killed while records
+come may let them come again.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-import io
-import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import numpy.typing as npt
 from numpy.lib.format import write_array
 
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
+from harness.flat_records import as_line, flatten, unflatten
 from harness.records import (
     COMPLETE,
     DAMAGE,
     Classes,
+    Hidden,
     Record,
     RecordStore,
+    Write,
     cause,
     check_predictions,
     check_record,
+    hidden_of,
     packed_arrays,
     rank,
     write_together,
@@ -37,6 +41,9 @@ from harness.records import (
 
 TABLE, ARRAYS = "records.csv.gz", "predictions.npz"
 """The records of a results folder, and their predictions."""
+
+HIDDEN = "hidden.npz"
+"""Their hidden vectors, in a folder that has any."""
 
 RECORDS = "records"
 """The folder of a home that holds its records."""
@@ -53,15 +60,17 @@ class Brought(NamedTuple):
 
 
 class _Arrival(NamedTuple):
-    """A record as a place has it, and its gold and predicted classes, (N,) each, if it is complete.
+    """A record as a place has it, its gold and predicted classes, (N,) each, if it is complete, and its hidden vectors
+    if it tells of them and they are whole.
 
-    Of a damaged one nothing is here but where it stands and its `fault`.
+    Of what is damaged nothing is here but where it stands and its `fault`.
     """
 
     where: str
     record: Record | None = None
     gold: Classes | None = None
     predicted: Classes | None = None
+    hidden: Hidden | None = None
     fault: str = ""
 
 
@@ -71,19 +80,20 @@ _Loaded = tuple[Record, Classes | None, Classes | None]
 def merge(store: RecordStore, place: Path, tell: Callable[[str], object], dry_run: bool = False) -> Brought:
     """Bring the records of a place, one of `check_place`, into the store; with `dry_run`, only count them.
 
-    Of two records of one run the better stays, by `harness.records.rank`. What is damaged there is told and left out.
+    Of two records of one run the better stays, by `harness.records.rank`. What is damaged there is told and left out; a
+    record whose hidden vectors are damaged comes without them.
     """
     brought = known = damaged = 0
-    for where, record, gold, predicted, fault in _arrivals(place):
+    for where, record, gold, predicted, hidden, fault in _arrivals(place):
         if record is None:
             damaged += 1
             tell(f"{where}: damaged, and left out: {fault}")
-        elif not _is_wanted(record, store):
+        elif not _is_wanted(record, hidden, store):
             known += 1
         else:
             brought += 1
             if not dry_run:
-                store.write(record, gold, predicted)
+                store.write(record, gold, predicted, hidden)
     return Brought(brought, known, damaged)
 
 
@@ -122,28 +132,54 @@ def _looking_at(place: Path) -> Iterator[None]:
         raise DataError(f"can't look into {place}: {cause(error)}") from error
 
 
-def export(store: RecordStore, keys: Iterable[str], folder: Path) -> int:
+def export(
+    store: RecordStore, keys: Iterable[str], folder: Path, tell: Callable[[str], object] = lambda line: None
+) -> int:
     """Write the records of the runs `keys` to records.csv.gz and their predictions to predictions.npz; how many.
 
-    Every field of every record is in the table; nothing but class indices is in the arrays. Raises DataError where
-    predictions are damaged, and leaves both files as they were.
+    Every field of every record is in the table; nothing but class indices is in the arrays. Where there are hidden
+    vectors, they are in hidden.npz; `tell` is told of those that a record tells of and that are damaged. Raises
+    DataError where predictions are damaged, and leaves the files as they were.
     """
     columns: dict[str, None] = {}
     lines: list[tuple[str, int]] = []
     complete: list[tuple[str, str]] = []
+    hidden: list[Record] = []
     for record in store.each(dict.fromkeys(keys)):
         row = flatten(record)
         columns |= dict.fromkeys(row)
-        lines.append((_line(row.get(name, "") for name in columns), len(columns)))
+        lines.append((as_line(row.get(name, "") for name in columns), len(columns)))
         if record["status"] == COMPLETE:
             complete.append((record["key"], f"gold-{record['gold']}"))
+        if record.get("hidden") and _has_hidden(store, record, tell):
+            hidden.append({"key": record["key"], "hidden": record["hidden"]})
     # a column stands where it was first met, so that what an earlier line lacks is at its end
-    whole = (line + "," * (len(columns) - known) for line, known in lines)
+    whole = (text + "," * (len(columns) - known) for text, known in lines)
+    vectors: list[tuple[Path, Write]] = [(folder / HIDDEN, lambda file: _write_hidden(file, hidden, store))]
     write_together(
         (folder / ARRAYS, lambda file: _write_arrays(file, complete, store)),
-        (folder / TABLE, lambda file: _write_packed(file, chain([_line(columns)], whole))),
+        *(vectors if hidden else ()),
+        (folder / TABLE, lambda file: _write_packed(file, chain([as_line(columns)], whole))),
     )
+    if not hidden:
+        _remove(folder / HIDDEN)
     return len(lines)
+
+
+def _has_hidden(store: RecordStore, record: Record, tell: Callable[[str], object]) -> bool:
+    try:
+        store.checked_hidden(record)
+    except ValueError as error:
+        tell(f"run {record['key'][:16]} goes without its hidden vectors: {error}")
+        return False
+    return True
+
+
+def _remove(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise HarnessError(f"can't remove {file}: {cause(error)}") from error
 
 
 def _write_arrays(file: IO[bytes], complete: Iterable[tuple[str, str]], store: RecordStore) -> None:
@@ -154,9 +190,21 @@ def _write_arrays(file: IO[bytes], complete: Iterable[tuple[str, str]], store: R
             gold, predicted = store.predictions(key)
             for name, classes in ((key, predicted), (gold_name, gold)):
                 if name not in written:
-                    with packed.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        write_array(member, classes, allow_pickle=False)
+                    _write_array(packed, name, classes)
                     written.add(name)
+
+
+def _write_hidden(file: IO[bytes], records: Iterable[Record], store: RecordStore) -> None:
+    """The hidden vectors of runs, the key of each before the names of its arrays, as numpy's .npz."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for record in records:
+            for name, array in store.checked_hidden(record).arrays().items():
+                _write_array(packed, f"{record['key']}.{name}", array)
+
+
+def _write_array(packed: zipfile.ZipFile, name: str, array: npt.NDArray[Any]) -> None:
+    with packed.open(f"{name}.npy", "w", force_zip64=True) as member:
+        write_array(member, array, allow_pickle=False)
 
 
 def _write_packed(file: IO[bytes], lines: Iterable[str]) -> None:
@@ -185,8 +233,10 @@ def check_export(store: RecordStore, folder: Path) -> None:
         )
 
 
-def _is_wanted(record: Record, store: RecordStore) -> bool:
-    """Whether a record is better than the store's own, or is complete and the predictions of that one are damaged."""
+def _is_wanted(record: Record, hidden: Hidden | None, store: RecordStore) -> bool:
+    """Whether a record is better than the store's own, or is complete and the predictions of that one are damaged, or
+    is the same and has hidden vectors where those of that one are damaged.
+    """
     own = store.read(record["key"])
     if own is None or rank(record) > rank(own):
         return True
@@ -194,6 +244,8 @@ def _is_wanted(record: Record, store: RecordStore) -> bool:
         return False
     try:
         store.checked_predictions(own)
+        if hidden is not None and rank(record) == rank(own):
+            store.checked_hidden(own)
     except ValueError:
         return True
     return False
@@ -205,7 +257,25 @@ def _folder(place: Path) -> Path:
 
 
 def _arrivals(place: Path) -> Iterator[_Arrival]:
-    return _of_results(place) if (place / TABLE).is_file() else _of_store(RecordStore(_folder(place)))
+    if (place / TABLE).is_file():
+        return _with_hidden(_of_results(place), place, partial(restored_hidden, place))
+    other = RecordStore(_folder(place))
+    return _with_hidden(_of_store(other), other.root, other.checked_hidden)
+
+
+def _with_hidden(arrivals: Iterator[_Arrival], where: Path, look: Callable[[Record], Hidden]) -> Iterator[_Arrival]:
+    """The arrivals with the hidden vectors that their records tell of; damage to those comes by itself, each once."""
+    told = set()
+    for arrival in arrivals:
+        hidden = None
+        if arrival.record is not None and arrival.record.get("hidden"):
+            try:
+                hidden = look(arrival.record)
+            except ValueError as error:
+                if str(error) not in told:
+                    yield _Arrival(str(where), fault=str(error))
+                told.add(str(error))
+        yield arrival._replace(hidden=hidden)
 
 
 def _of_store(other: RecordStore) -> Iterator[_Arrival]:
@@ -267,54 +337,10 @@ def _restored(row: Mapping[str, str], saved: Mapping[str, Classes]) -> _Loaded:
     return record, gold, predicted
 
 
-def flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """A record as columns: `spec.corpus.name` and so on; what is not a plain string is JSON, and so are a string that
-    could be taken for JSON and a mapping whose names could be taken for a path, so that `unflatten` gives back the very
-    same values. The names of the record's own fields hold no dot.
-    """
-    row: dict[str, str] = {}
-    for name, value in record.items():
-        if isinstance(value, Mapping) and value and all(_is_plain(inner) and "." not in inner for inner in value):
-            row |= flatten(value, f"{prefix}{name}.")
-        else:
-            row[prefix + name] = value if isinstance(value, str) and _is_plain(value) else json.dumps(value)
-    return row
-
-
-def unflatten(row: Mapping[str, str]) -> Record:
-    """The inverse of `flatten`; an empty column is a field that the record does not have."""
-    record: Record = {}
-    for column, text in row.items():
-        if text == "":
-            continue
-        *path, name = column.split(".")
-        place = record
-        for step in path:
-            place = place.setdefault(step, {})
-        place[name] = json.loads(text) if _is_json(text) else text
-    return record
-
-
-@lru_cache(4096)  # names and most values are those of the records before
-def _is_plain(text: str) -> bool:
-    """Whether a string comes back from a table as it is: it could not be taken for JSON, nor disturbs CSV in UTF-8."""
+def restored_hidden(folder: Path, record: Record) -> Hidden:
+    """The hidden vectors of a record in a results folder, and they are its own; ValueError where they are not."""
     try:
-        text.encode()
-    except UnicodeEncodeError:  # half a pair of surrogates, as in the name of a file that is not UTF-8
-        return False
-    return "\r" not in text and not _is_json(text)  # Python 3.11 writes a lone \r without quotes
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return text == ""
-    return True
-
-
-def _line(values: Iterable[str]) -> str:
-    """A line of a table in CSV, without its end."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue().removesuffix("\n")
+        with packed_arrays(folder / HIDDEN) as saved:
+            return hidden_of(record, saved, f"{record['key']}.")
+    except DAMAGE as error:
+        raise ValueError(f"{HIDDEN}: {cause(error)}") from error

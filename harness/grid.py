@@ -236,6 +236,7 @@ def _arms(
                 replicate=0,
                 vary=axes.vary,
                 crossed=axes.crossed.initialisations if axes.crossed else None,
+                save_hidden=axes.save_hidden,
             )
 
 

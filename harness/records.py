@@ -1,4 +1,4 @@
-"""Records: one JSON file a run, written atomically, failures included; predictions beside it.
+"""Records: one JSON file a run, written atomically, failures included; predictions and hidden vectors beside it.
 
 Records are the truth from which tables and MLflow are derived. Free of torch.
 """
@@ -16,7 +16,8 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +31,7 @@ from harness.specs import cell_of, key_of
 RECORD_FORMAT = 1
 Record = dict[str, Any]
 Classes = npt.NDArray[np.integer[Any]]
+Vectors = npt.NDArray[np.float16]
 Write = Callable[[IO[bytes]], Any]
 
 _NEEDED = ("cell", "spec", "status", "error", "environment", "seconds", "finished")
@@ -50,6 +52,30 @@ for a record what is none does.
 """
 
 
+@dataclass(frozen=True, eq=False)
+class Hidden:
+    """The hidden vectors h(x) of the dev mentions of a run, (N, H) each, and the classes of the mentions, (N,).
+
+    `before` are those before the first update of fine-tuning, `after` those of the weights that are kept.
+    """
+
+    before: Vectors
+    after: Vectors
+    labels: Classes
+
+    def digest(self) -> str:
+        """sha256 of the three, cut to 16 digits."""
+        hashed = hashlib.sha256(repr(self.before.shape).encode())
+        for array, kind in ((self.before, "<f2"), (self.after, "<f2"), (self.labels, "<i8")):
+            hashed.update(array.astype(kind).tobytes())
+        return hashed.hexdigest()[:16]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Their names in a file, and what is written there."""
+        vectors = {name: array.astype("<f2") for name, array in (("before", self.before), ("after", self.after))}
+        return {**vectors, "labels": _compact(self.labels)}
+
+
 class RecordStore:
     """The records of a home folder, below `root`; `damaged` names the files that could not be read, with the cause."""
 
@@ -65,15 +91,22 @@ class RecordStore:
         """Where its predictions are or would be: beside it."""
         return self.path(key).with_suffix(".npz")
 
-    def write(self, record: Record, gold: Classes | None, predicted: Classes | None) -> None:
-        """Write a record and its predictions; the record last, so that it never stands without them."""
+    def hidden_path(self, key: str) -> Path:
+        """Where its hidden vectors are or would be: beside it too."""
+        return self.path(key).with_suffix(".hidden.npz")
+
+    def write(
+        self, record: Record, gold: Classes | None, predicted: Classes | None, hidden: Hidden | None = None
+    ) -> None:
+        """Write a record with its predictions and hidden vectors; the record last, so that it never stands without."""
         path = self.path(record["key"])
         files: list[tuple[Path, Write]] = []
         if gold is not None and predicted is not None:
             record = {**record, "gold": digest(gold)}
-            packed = io.BytesIO()  # numpy complains on its own when it is cut short by a full disk
-            np.savez_compressed(packed, gold=_compact(gold), predicted=_compact(predicted))
-            files.append((path.with_suffix(".npz"), lambda file: file.write(packed.getbuffer())))
+            arrays = {"gold": _compact(gold), "predicted": _compact(predicted)}
+            files.append((self.predictions_path(record["key"]), _packing(arrays)))
+        if hidden is not None:
+            files.append((self.hidden_path(record["key"]), _packing(hidden.arrays())))
         text = json.dumps(record, indent=1, allow_nan=False)
         write_together(*files, (path, lambda file: file.write(text.encode())))
         self.damaged.pop(path, None)
@@ -135,6 +168,34 @@ class RecordStore:
         except DAMAGE as error:
             raise ValueError(f"{path.name}: {cause(error)}") from error
         return gold, predicted
+
+    def checked_hidden(self, record: Record) -> Hidden:
+        """The hidden vectors of a record, and they are its own, by their digest; ValueError where they are not.
+
+        A record that lacks them counts nevertheless: it tells of them.
+        """
+        path = self.hidden_path(record["key"])
+        try:
+            with packed_arrays(path) as arrays:
+                return hidden_of(record, arrays)
+        except DAMAGE as error:
+            raise ValueError(f"{path.name}: {cause(error)}") from error
+
+
+def hidden_of(record: Record, arrays: Mapping[str, Any], prefix: str = "") -> Hidden:
+    """The hidden vectors of a record among arrays, by their names after `prefix`.
+
+    Raises ValueError where they are not there, or not those of the record, and what else `DAMAGE` names.
+    """
+    names = [f"{prefix}{name}" for name in ("before", "after", "labels")]
+    if lacking := [name for name in names if name not in arrays]:
+        raise ValueError(f"no array {lacking[0]}")
+    found = Hidden(*(arrays[name] for name in names))
+    if {found.before.dtype, found.after.dtype} != {np.dtype(np.float16)} or found.labels.dtype.kind not in "ui":
+        raise ValueError(f"other arrays than the vectors and classes of run {record['key'][:16]}")
+    if found.digest() != (record.get("hidden") or {}).get("digest"):
+        raise ValueError(f"other hidden vectors than those of run {record['key'][:16]}")
+    return found
 
 
 def rank(record: Record) -> tuple[bool, float, str]:
@@ -253,6 +314,13 @@ def packed_arrays(path: Path) -> Any:
 def digest(classes: Classes) -> str:
     """sha256 of classes, cut to 16 digits; whatever the type that holds them."""
     return hashlib.sha256(classes.astype("<i8").tobytes()).hexdigest()[:16]
+
+
+def _packing(arrays: Mapping[str, npt.NDArray[Any]]) -> Write:
+    """What writes arrays to a file, as numpy's .npz."""
+    packed = io.BytesIO()  # numpy complains on its own when it is cut short by a full disk
+    np.savez_compressed(packed, allow_pickle=False, **arrays)
+    return lambda file: file.write(packed.getbuffer())
 
 
 def _compact(classes: Classes) -> Classes:

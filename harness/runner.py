@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness import provenance, scoring, stages
+from harness import geometry, provenance, scoring, stages
 from harness.artifacts import Artifact, ArtifactStore
 from harness.batching import Features, Indices, Inputs, reading_lengths, training_batches
 from harness.datasets.prepared import inputs_key, mentions_key
@@ -24,7 +24,7 @@ from harness.datasets.splits import TIES, Split, split, subset
 from harness.datasets.unlabelled import links_key, sentences_key
 from harness.directions import Outputs, outputs
 from harness.errors import DivergedError, HarnessError, as_record
-from harness.records import COMPLETE, FAILED, RECORD_FORMAT
+from harness.records import COMPLETE, FAILED, RECORD_FORMAT, Hidden, Vectors
 from harness.seeding import numpy_stream, torch_stream
 from harness.specs import CorpusSpec, RunSpec
 from harness.stacking import Stack
@@ -33,11 +33,15 @@ from harness.training import Curve, Examples, FineTuning, Model
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run hands back: its record, and the gold and predicted classes of the test split, (N,); None if failed."""
+    """What a run hands back: its record, and the gold and predicted classes of the test split, (N,); None if failed.
+
+    `hidden` are its hidden vectors of the dev set, where its spec asks for them and its encoder has any.
+    """
 
     record: dict[str, Any]
     gold: Indices | None
     predicted: Indices | None
+    hidden: Hidden | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ def execute(
         curve = run.tuning.run(run.train, run.batches, run.dev, run.dev_score)
         trained = time.perf_counter()
         predicted = run.tuning.predict(run.dev), run.tuning.predict(run.test)
-        return run.outcome(curve, predicted, (trained - ready, time.perf_counter() - trained), environment)
+        hidden = run.hidden()
+        return run.outcome(curve, predicted, (trained - ready, time.perf_counter() - trained), environment, hidden)
     except Exception as error:
         environment = provenance.environment(spec, device, commit)
         return failed(spec, as_record(error), environment, time.perf_counter() - started)
@@ -109,15 +114,17 @@ def _set_up(spec: RunSpec, store: ArtifactStore, device: torch.device, headline:
         "text": _text(spec, store),
         "pretraining": dict(pretrained.meta["told"]) if pretrained else None,
     }
+    untaught = _vectors(tuning, dev) if spec.save_hidden else None
     seconds = time.perf_counter() - started
-    return _Run(spec, tuning, batches, train, dev, test, labelled, headline, told, seconds)
+    return _Run(spec, tuning, batches, train, dev, test, labelled, headline, told, untaught, seconds)
 
 
 @dataclass
 class _Run:
     """A run that has been set up: its model, and the mentions that it learns from and is scored on.
 
-    `told` is what its record tells of what it stands on, `start_up` the seconds that this took.
+    `told` is what its record tells beside scores and times, `untaught` are the hidden vectors of dev, (N, H), where
+    they are kept, and `start_up` the seconds that this took.
     """
 
     spec: RunSpec
@@ -129,6 +136,7 @@ class _Run:
     labelled: LabelledSplit
     headline: str
     told: dict[str, Any]
+    untaught: Vectors | None
     start_up: float
 
     def dev_score(self, predicted: Indices) -> float:
@@ -139,12 +147,22 @@ class _Run:
         scored, labelled = self.labelled.outputs.scored, self.labelled
         return scoring.score(scored[examples.labels], scored[predicted], labelled.classes, labelled.negative)
 
+    def hidden(self) -> Hidden | None:
+        """The hidden vectors of dev before the first update and now, where they are kept; `told` tells of them then."""
+        taught = None if self.untaught is None else _vectors(self.tuning, self.dev)
+        if self.untaught is None or taught is None:
+            return None
+        found = Hidden(self.untaught, taught, self.labelled.outputs.scored[self.dev.labels])
+        self.told["hidden"] = geometry.described(found, self.labelled.classes, self.labelled.negative)
+        return found
+
     def outcome(
         self,
         curve: Curve,
         predicted: tuple[Indices, Indices],
         seconds: tuple[float, float],
         environment: dict[str, Any],
+        hidden: Hidden | None = None,
     ) -> Outcome:
         """What the run comes to, from what it predicts of dev and test and the seconds of training and scoring."""
         dev, test = predicted
@@ -171,7 +189,13 @@ class _Run:
         }
         scored = self.labelled.outputs.scored
         record = _record(self.spec, COMPLETE, None, environment, found)
-        return Outcome(record, scored[self.test.labels], scored[test])
+        return Outcome(record, scored[self.test.labels], scored[test], hidden)
+
+
+def _vectors(tuning: FineTuning, examples: Examples) -> Vectors | None:
+    """h of each mention, (N, H), as it is kept; None of an encoder without."""
+    hidden = tuning.hidden(examples)
+    return None if hidden is None else hidden.half().cpu().numpy()
 
 
 def failed(spec: RunSpec, error: Mapping[str, Any], environment: dict[str, Any], seconds: float = 0.0) -> Outcome:

@@ -124,7 +124,7 @@ class RunSpec:
     """One run, resolved: every default filled in, sizes as counts, digests included, unused fields None.
 
     With `crossed`, the initialisations that every text sample meets, replicate r has sample r // crossed and, of all
-    other streams, r % crossed.
+    other streams, r % crossed. With `save_hidden`, its hidden vectors of the dev set are kept.
     """
 
     corpus: CorpusSpec
@@ -137,6 +137,7 @@ class RunSpec:
     replicate: int
     vary: tuple[str, ...] = MOVED
     crossed: int | None = None
+    save_hidden: bool = False
 
     def stream(self, name: str) -> int:
         """The replicate that the named stream sees: 0 where the grid holds that stream still."""
@@ -145,8 +146,10 @@ class RunSpec:
         return self.replicate if name in self.vary else 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in records."""
+        """Plain values, as they stand in records; `save_hidden` is among them where it is true."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        if not self.save_hidden:
+            del plain["save_hidden"]  # so that the specs, and the keys, of runs without it are what they were before it
         return plain
 
     @classmethod
@@ -165,6 +168,7 @@ class RunSpec:
             replicate=plain["replicate"],
             vary=tuple(plain["vary"]),
             crossed=plain.get("crossed"),
+            save_hidden=plain.get("save_hidden", False),
         )
 
     @cached_property

@@ -217,6 +217,20 @@ class FineTuning:
         return predicted
 
     @torch.no_grad()
+    def hidden(self, examples: Examples) -> Tensor | None:
+        """h of each mention, (N, size), as the encoder hands it on, not standardised; None of an encoder without."""
+        encoder = self.model.encoder
+        if self.inputs is None or not encoder.size:
+            return None
+        was_training = encoder.training
+        encoder.eval()
+        hidden = torch.empty(len(examples.mentions), encoder.size, device=self.device)
+        for places in evaluation_batches(examples.lengths):
+            hidden[torch.from_numpy(places)] = encoder.represent(self.inputs.batch(examples.mentions[places]))
+        encoder.train(was_training)
+        return hidden
+
+    @torch.no_grad()
     def standardise(self, mentions: Indices, lengths: Indices) -> None:
         """Measure mean and deviation of h over unlabelled mentions; from now on the classifier sees h standardised.
 

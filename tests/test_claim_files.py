@@ -11,7 +11,7 @@ from harness import registry
 from harness.axes import TextOptions
 from harness.errors import GridError
 from harness.report.claim_files import claim_names, read_claims
-from harness.report.claim_vocabulary import RULES, SELECTIONS, Choice, Claims
+from harness.report.claim_vocabulary import MEASURES, RULES, SELECTIONS, Choice, Claims
 
 KNOWN = {"encoder": ["bilstm", "pcnn", "handcrafted"], "strategy": ["none", "avg", "seq", "shared"]}
 HEAD = 'title = "Us"\n[groups]\nbest = ["seq", "handcrafted/none"]\n'
@@ -49,7 +49,8 @@ def test_the_papers_claims_are_eleven_and_use_every_rule() -> None:
     found = read_claims("paper", known)
     assert [claim.number for claim in found.claims] == list(range(11))
     assert {part.rule for claim in found.claims for part in claim.parts} == set(RULES)
-    assert [claim.number for claim in found.claims if claim.not_measured] == [10]
+    assert {part.by for claim in found.claims for part in claim.parts} == {None, *MEASURES}
+    assert not [claim.number for claim in found.claims if claim.not_measured]
 
 
 def test_the_selections_are_those_of_a_grid() -> None:
@@ -96,7 +97,10 @@ SIZES = (
     [
         ("first = 'seq'", f": no rule 'None'; Known: {', '.join(sorted(RULES))}"),
         ("rule = 'beat'", f": no rule 'beat'; did you mean 'beats'? Known: {', '.join(sorted(RULES))}"),
-        (f"{GOOD}, within = 2", " (beats): no key 'within'; Known: encoders, first, rule, second, sizes"),
+        (f"{GOOD}, within = 2", " (beats): no key 'within'; Known: by, encoders, first, rule, second, sizes"),
+        ("rule = 'about', first = 'seq', second = 'avg', by = 'knn after'", " (about): no key 'by'; Known: encoders, first, rule, second, sizes, within"),
+        (f"{GOOD}, by = ['knn before', 'knn']", f": by: no measure 'knn'; Known: {', '.join(sorted(MEASURES))}"),
+        (f"{GOOD}, by = []", f": by: no measure '[]'; Known: {', '.join(sorted(MEASURES))}"),
         ("rule = 'narrows', first = 'seq', second = 'avg', above = 5", " (narrows): no key 'second'; Known: above, encoders, first, rule"),
         ("rule = 'beats', second = 'avg'", f": first: {SIDE}None"),
         ("rule = 'beats', first = 'seq'", f": second: {SIDE}None"),

@@ -14,9 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Printed
 from report_grids import Made, corpus, make, to_results, wiki
+from scipy import stats
 
 from harness.cli import main
 from harness.report.claim_files import read_claims
@@ -166,6 +168,19 @@ def test_the_best_of_a_column_is_bold_and_cells_are_sorted_by_their_means(page: 
     )
 
 
+def test_the_areas_under_the_learning_curves_of_the_arms_that_have_all_sizes(page: Element) -> None:
+    (found,) = [one for one in section(page, "leaderboard").all("table") if "Area under" in one.all("caption")[0].text]
+    header, *lines = table(found)
+    assert header == ["encoder", "strategy", "text", "area", "deviation", "95 % interval of the mean"]
+    assert [line[1] for line in lines] == ["none", "taught"]
+    (taught,) = [arm.test for arm in ARMS if arm.strategy == "taught"]
+    means = np.mean(list(taught.values()), axis=0)  # one step alone: the mean of its ends
+    half = stats.t.ppf(0.975, 2) * means.std(ddof=1) / np.sqrt(3)
+    assert lines[1][3:] == [
+        f"{means.mean():.1f}", f"{means.std(ddof=1):.1f}", f"{means.mean() - half:.1f} to {means.mean() + half:.1f}"
+    ]  # fmt: skip
+
+
 def test_refused_pairs_have_their_reasons(page: Element) -> None:
     assert table(section(page, "refused"))[1:] == [["toy, split paper", "lexical", "taught", "", "it has no weights"]]
 
@@ -239,7 +254,9 @@ def test_figures_have_words_for_those_who_cannot_see_them(page: Element) -> None
 
 def test_figures_that_are_not_there_have_a_reason(page: Element) -> None:
     assert [one.text for one in section(page, "figures").all("li")] == [
-        "Pre-training texts, toy, split paper: no strategy reads more than one text"
+        "Hidden vectors of the dev set, toy, split paper: no run has saved hidden vectors; save_hidden = true in the grid "
+        "saves them",
+        "Pre-training texts, toy, split paper: no strategy reads more than one text",
     ]
 
 
@@ -395,7 +412,9 @@ def test_the_same_records_give_the_same_bytes_from_a_home_and_from_results(tmp_p
     out, err = printed()
     lacks = f"{tmp_path / 'nowhere'} lacks them, or has worse ones"
     assert err == f"harness: 17 of 18 records are those of {results / 'made'}: {lacks}\n"
-    assert out.splitlines()[4:] == [
+    assert out.splitlines()[5:] == [
+        "no figure: Hidden vectors of the dev set, toy, split paper: no run has saved hidden vectors; save_hidden = true "
+        "in the grid saves them",
         "no figure: Pre-training texts, toy, split paper: no strategy reads more than one text",
         "16 of 18 runs complete, 1 failed",
         f"7 figures, as SVG and PNG: {results / 'made' / 'figures'}",

@@ -73,6 +73,7 @@ specs = st.builds(
     replicate=st.integers(0, 9),
     vary=st.lists(st.sampled_from(MOVED), unique=True).map(tuple),
     crossed=st.none() | st.integers(2, 5),
+    save_hidden=st.booleans(),
 )
 json_values = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=10
@@ -156,6 +157,7 @@ CHANGES: dict[str, Any] = {
     "crossed": 5,
     "size": 201,
     "vary": ("subset",),
+    "save_hidden": True,
 }
 
 

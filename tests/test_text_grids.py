@@ -291,7 +291,7 @@ PARAMETERS = "as, distance, evaluation_text, names, parses, path, selection, sen
         ({"crossed": "{sample = 2}", "replicates": None}, ["crossed: no parameter 'sample'; did you mean 'samples'? Known: initialisations, samples"]),
         ({"crossed": "2", "replicates": None}, ["crossed: expected a table, found 2"]),
         ({"crossed": "{samples = 6}", "replicates": None, "texts": NEWS[:-1] + ", sentences = 8}"}, ["texts.news: asks for random samples of 8 sentences, 6 of which are to be disjoint, and there are 40; take smaller ones, sentences = N, or fewer replicates, or vary without 'sample'"]),
-        ({"text": '"target"'}, ["no key 'text'; did you mean 'texts'? Known: corpora, crossed, encoders, replicates, sizes, strategies, texts, training, vary, vectors"]),
+        ({"text": '"target"'}, ["no key 'text'; did you mean 'texts'? Known: corpora, crossed, encoders, replicates, save_hidden, sizes, strategies, texts, training, vary, vectors"]),
     ],
 )  # fmt: skip
 def test_each_mistake_is_told_and_no_other(axes: dict[str, str | None], told: list[str], grid: Grid) -> None:

@@ -38,7 +38,7 @@ if work == "render":
 elif work == "hold":
     held = store.read_all(key for cell in grid["cells"] for key in cell["keys"])
 else:
-    write_results(grid, store, folder / "results")
+    write_results(grid, store, folder / "results", print)
 print(time.perf_counter() - start, megabytes() - before)
 """
 

@@ -81,7 +81,7 @@ def export(asked: argparse.Namespace) -> int:
         of_grid = f" of grid '{asked.grid}'" if asked.grid else ""
         raise HarnessError(f"no record{of_grid} is in {asked.home}; expected some to export. Name another --home")
     exchange.check_export(store, asked.folder)
-    written = exchange.export(store, keys, asked.folder)
+    written = exchange.export(store, keys, asked.folder, lambda line: print(f"harness: {line}", file=sys.stderr))
     tell_damaged(store)
     print(f"{_count(written, 'record')} of {asked.home} written to {asked.folder}")
     return 1 if store.damaged else 0
@@ -124,7 +124,7 @@ def _doomed(store: RecordStore, asked: argparse.Namespace, only: set[str] | None
     for key in keys:
         if only is not None and key not in only:
             continue
-        files = store.path(key), store.predictions_path(key)
+        files = store.path(key), store.predictions_path(key), store.hidden_path(key)
         record = store.read(key)
         if record is None:
             if asked.damaged:
@@ -132,11 +132,15 @@ def _doomed(store: RecordStore, asked: argparse.Namespace, only: set[str] | None
                 yield _Doomed(f"{key[:16]}  can't be read: {store.damaged[files[0]]}", files)
         elif why := list(_reasons(record, store, asked, wanted)):
             yield _Doomed(f"{key[:16]}  {', '.join(why)}  {_described(record)}", files)
+        elif asked.damaged and (damage := _damage_to_hidden(record, store)):
+            yield _Doomed(f"{key[:16]}  hidden vectors, and not the record: {damage}", files[2:])
     if not asked.damaged:
         return
     for file in sorted(store.root.glob("??/*.npz")):
-        if not file.with_suffix(".json").exists() and (only is None or file.stem in only):
-            yield _Doomed(f"{file.stem[:16]}  predictions without a record", (file,))
+        key = file.name.partition(".")[0]
+        if not store.path(key).exists() and (only is None or key in only):
+            what = "hidden vectors" if file == store.hidden_path(key) else "predictions"
+            yield _Doomed(f"{key[:16]}  {what} without a record", (file,))
     for file in sorted(store.root.glob(f"??/{UNFINISHED}*")) if only is None else ():
         if time.time() - file.stat().st_mtime >= DAY:
             yield _Doomed(f"{file.name}  half written", (file,))
@@ -156,6 +160,19 @@ def _reasons(record: Record, store: RecordStore, asked: argparse.Namespace, want
         except ValueError as error:
             _check_readable(store.predictions_path(record["key"]))
             yield f"damaged: {error}"
+
+
+def _damage_to_hidden(record: Record, store: RecordStore) -> str:
+    """What is wrong with the file of a record's hidden vectors; empty where nothing is, or there is none."""
+    file = store.hidden_path(record["key"])
+    if not file.exists():
+        return ""
+    try:
+        store.checked_hidden(record)
+    except ValueError as error:
+        _check_readable(file)
+        return str(error)
+    return ""
 
 
 def _check_readable(file: Path) -> None:

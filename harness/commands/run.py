@@ -165,7 +165,7 @@ def _carry_out(
     with shows as shown, _mlflow(asked, grid.plain, shown.told) as log:
 
         def finished(outcome: Outcome) -> None:
-            store.write(outcome.record, outcome.gold, outcome.predicted)
+            store.write(outcome.record, outcome.gold, outcome.predicted, outcome.hidden)
             log(outcome.record)
             shown.finished(outcome)
 

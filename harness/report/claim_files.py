@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import GridError, unknown
-from harness.report.claim_vocabulary import RULES, SELECTIONS, SIZE, Choice, Claim, Claims, Part, Rule, Side
+from harness.report.claim_vocabulary import MEASURES, RULES, SELECTIONS, SIZE, Choice, Claim, Claims, Part, Rule, Side
 
 _SIZES = re.compile(
     rf"every|every but full|on average|(?:above |up to )?(?:{SIZE})|S(?P<low>10|[1-9]) to S(?P<high>10|[1-9])"
@@ -122,7 +122,8 @@ class _Reader:
             self.mistakes.append(f"{where}: {unknown('rule', str(name), RULES)}")
             return
         rule = RULES[name]
-        keys = ("rule", "first", *["second"] * rule.has_second, *["sizes"] * rule.has_sizes, "encoders", *rule.bounds)
+        keys = ["rule", "first", *["second"] * rule.has_second, *["sizes"] * rule.has_sizes, "encoders", *rule.bounds]
+        keys += ["by"] * rule.takes_measures
         self._keys(f"{where} ({name})", table, keys)
         first = self._side(f"{where}: first", table.get("first"), rule.takes_gains)
         seconds: list[Side | None] = [None]
@@ -134,6 +135,7 @@ class _Reader:
         sizes = self._sizes(f"{where}: sizes", table.get("sizes", "every"))
         if "on average" in sizes and not rule.takes_gains:
             self.mistakes.append(f"{where}: sizes: expected sizes with this rule, found 'on average'")
+        measures = self._measures(f"{where}: by", table["by"]) if "by" in table else [None]
         encoders = self._encoders(where, table) or encoders
         sides = [side for side in (first, *seconds) if side]
         self._fixed(where, table, rule, sides)
@@ -142,7 +144,8 @@ class _Reader:
         if is_open and not encoders:
             self.mistakes.append(f"{where}: expected encoders, of this part or of its claim, or ENCODER/NAME")
         if len(self.mistakes) == before and first is not None:
-            yield Part(name, first, tuple(seconds), tuple(encoders) if is_open else (None,), sizes, bounds)
+            for by in measures:
+                yield Part(name, first, tuple(seconds), tuple(encoders) if is_open else (None,), sizes, bounds, by)
 
     def _fixed(self, where: str, table: Mapping[str, Any], rule: Rule, sides: Sequence[Side]) -> None:
         """Check what is looked at in a place of its own."""
@@ -195,6 +198,11 @@ class _Reader:
                     f"a size, or a list of sizes, found {one!r}"
                 )
         return tuple(map(str, listed))
+
+    def _measures(self, where: str, written: Any) -> Sequence[str | None]:
+        names = [str(one) for one in (written if isinstance(written, list) and written else [written])]
+        self.mistakes += [f"{where}: {unknown('measure', name, MEASURES)}" for name in names if name not in MEASURES]
+        return names
 
     def _bound(self, where: str, key: str, value: Any) -> Any:
         if key == "above":

@@ -82,6 +82,7 @@ Found = tuple[bool, str, Mapping[str, Any]]
 
 def judge(setting: Setting, part: Part) -> Iterator[Finding]:
     """What is found of a part, for every encoder and second side, at every place."""
+    setting = dataclasses.replace(setting, by=part.by)
     for encoder, second in product(part.encoders, part.seconds):
         comparison = part.words(second, encoder)
         try:
@@ -118,14 +119,15 @@ def _difference(first: Values, second: Values, setting: Setting) -> Difference:
     return found
 
 
-def _told(difference: Difference) -> str:
-    return f"{difference.mean:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"
+def _told(difference: Difference, digits: int = 1) -> str:
+    return f"{difference.mean:+.{digits}f} [{difference.low:+.{digits}f}, {difference.high:+.{digits}f}]"
 
 
 def _by_difference(holds: Callable[[Difference, Mapping[str, Any]], bool]) -> Callable[[_Asked], Found]:
     def rule(asked: _Asked) -> Found:
         found = _difference(asked.scores(asked.part.first, 0), asked.scores(asked.other, 1), asked.setting)
-        return holds(found, asked.part.bounds), _told(found), dataclasses.asdict(found)
+        digits = 3 if asked.part.by else 1  # no points: what is measured of hidden vectors lies between -1 and 1
+        return holds(found, asked.part.bounds), _told(found, digits), dataclasses.asdict(found)
 
     return rule
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ import numpy as np
 from harness.analysis import area_under_curve, best_baseline
 from harness.analysis.replicates import Values, align
 from harness.report.claim_vocabulary import Choice, Side
-from harness.report.curves import LearningCurve
-from harness.report.rows import Grid
+from harness.report.curves import LearningCurve, learning_curves
+from harness.report.rows import Grid, Records
 
 ALIKE = 0.01
 """A size of the grid stands for one that is named if they differ by no more than this share: 800 for S7 = 801."""
@@ -36,14 +37,17 @@ class Setting:
     """The arms of one corpus entry that differ in encoder, strategy and selection of text, and in nothing else.
 
     `corpus` is the entry as the resolved grid has it, `name` tells the setting from others of the grid, and `metric` is
-    that of the scores. `chosen` is filled as arms are chosen: by the names of the arms, what they stand for in words,
-    and by size which of them is the best.
+    that of the scores. `hidden` reads what the records of a complete cell tell of hidden vectors, one a replicate;
+    where a measure of those, `by`, is set, scores are those. `chosen` is filled as arms are chosen: by the names of the
+    arms, what they stand for in words, and by size which of them is the best.
     """
 
     corpus: Mapping[str, Any]
     name: str
     curves: Sequence[LearningCurve]
     metric: str
+    hidden: Callable[[LearningCurve, int], Sequence[Mapping[str, Any]]]
+    by: str | None = None
     chosen: dict[tuple[str, ...], tuple[str, dict[int, str]]] = field(default_factory=dict)
 
     @property
@@ -114,12 +118,21 @@ class Setting:
         raise Unmeasured(f"the grid has no '{choice.names}'{on} with {{}}", str(encoder))
 
     def scores_of(self, curve: LearningCurve, size: int) -> Sequence[float]:
-        """The test scores of an arm; Unmeasured where its cell is not complete, or is not in the grid."""
+        """The scores of an arm; Unmeasured where its cell is not complete, or is not in the grid, or tells of none."""
         if size not in self.sizes:
             raise Unmeasured("the grid has no {} labels", f"{size:,}")
         if size in curve.missing:
             raise Unmeasured("not complete: {}", f"{curve.name} at {size:,} labels ({curve.missing[size]})")
-        return curve.test[self.metric][size]
+        return curve.test[self.metric][size] if self.by is None else self._measured(curve, size, self.by)
+
+    def _measured(self, curve: LearningCurve, size: int, by: str) -> Sequence[float]:
+        measure, time = by.split()
+        told = self.hidden(curve, size)
+        if not all(told):
+            raise Unmeasured("no hidden vectors are saved of {} (save_hidden = true in a grid)", curve.name)
+        if why := next((one[time]["reason"] for one in told if one[time]["reason"]), None):
+            raise Unmeasured("{}", f"{by} of {curve.name} at {size:,} labels: {why}")
+        return tuple(one[time][measure] for one in told)
 
     def best(self, choice: Choice, encoder: str | None, size: int) -> LearningCurve:
         """Of the arms that a choice names the one with the best mean dev score; all of them must be complete."""
@@ -138,7 +151,7 @@ class Setting:
         return next(arm for arm in arms if arm.name == best)
 
     def scores(self, side: Side, encoder: str | None, size: int) -> Values:
-        """The test scores of a side, or its gains, one a replicate, (R,), in points."""
+        """The scores of a side, or its gains, one a replicate, (R,); test scores in points."""
         of_each = [self.scores_of(self.best(choice, encoder, size), size) for choice in side.choices]
         if len(of_each) == 1:
             return np.asarray(of_each[0])
@@ -153,14 +166,14 @@ class Setting:
         return area_under_curve({size: self.scores(side, encoder, size) for size in self.sizes})  # type: ignore[misc]
 
 
-def settings_of(grid: Grid, curves: Iterable[LearningCurve], metric: str | None) -> list[Setting]:
+def settings_of(grid: Grid, records: Records, metric: str | None) -> list[Setting]:
     """The settings of a grid, in its order; `metric` takes the place of each corpus's headline metric.
 
     An arm that has no use for what tells settings apart (vectors, where it reads features alone) is in all of them.
     """
     found = []
     by_corpus: dict[int, list[LearningCurve]] = {}
-    for curve in curves:
+    for curve in learning_curves(grid, records):
         by_corpus.setdefault(curve.corpus, []).append(curve)
     for place, own in by_corpus.items():
         corpus, varying = grid["corpora"][place], _varying(own)
@@ -171,8 +184,21 @@ def settings_of(grid: Grid, curves: Iterable[LearningCurve], metric: str | None)
             names += _in_common(curve.variant for curve, one in zip(own, shared, strict=True) if one == whole)
             if text := whole.get("text"):
                 names.append(text["name"])
-            found.append(Setting(corpus, ", ".join(names), arms, metric or corpus["metric"]))
+            hidden = partial(_hidden, grid, records)
+            found.append(Setting(corpus, ", ".join(names), arms, metric or corpus["metric"], hidden))
     return found
+
+
+def _hidden(grid: Grid, records: Records, curve: LearningCurve, size: int) -> list[Mapping[str, Any]]:
+    """What the records of a cell tell of hidden vectors, one a replicate; nothing where one does not."""
+    names = ("corpus", "encoder", "strategy", "text", "variant")
+    keys = [
+        key
+        for cell in grid["cells"]
+        if cell["size"] == size and all(cell[name] == getattr(curve, name) for name in names)
+        for key in cell["keys"]
+    ]
+    return [(records.get(key) or {}).get("hidden") or {} for key in keys]
 
 
 def _reads(curve: LearningCurve, selection: str | None) -> bool:

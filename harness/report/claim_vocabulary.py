@@ -21,7 +21,8 @@ class Rule:
     """What a part of this rule says, and what it takes besides a first side and encoders.
 
     `bounds` are the numbers that it takes, each with its default; `has_second` is whether it takes second sides,
-    `has_sizes` whether it takes sizes, and `takes_gains` whether a side may be a gain.
+    `has_sizes` whether it takes sizes, `takes_gains` whether a side may be a gain, and `takes_measures` whether it may
+    look at one of `MEASURES` in place of scores.
     """
 
     words: str
@@ -29,10 +30,11 @@ class Rule:
     has_second: bool = True
     has_sizes: bool = True
     takes_gains: bool = True
+    takes_measures: bool = False
 
 
 RULES = {
-    "beats": Rule("beats", {}),
+    "beats": Rule("beats", {}, takes_measures=True),
     "about": Rule("is about (within {within} points)", {"within": 2}),
     "at_least": Rule("is at least (but for {within} points)", {"within": 2}),
     "at_most": Rule("adds at most {points} points to", {"points": None}),
@@ -47,6 +49,14 @@ RULES = {
     ),
 }
 """The rules by their names in a file."""
+
+MEASURES = {
+    "knn before": "k-NN agreement of hidden vectors before fine-tuning",
+    "silhouette before": "silhouette of hidden vectors before fine-tuning",
+    "knn after": "k-NN agreement of hidden vectors after fine-tuning",
+    "silhouette after": "silhouette of hidden vectors after fine-tuning",
+}
+"""What may be compared in place of test scores, by its name in a file: measure and time as records have them."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ class Side:
 class Part:
     """One comparison of a claim, made for every encoder, against every second side, at every size.
 
-    `bounds` are the rule's numbers; `above` is a size as written.
+    `bounds` are the rule's numbers; `above` is a size as written. `by` is one of `MEASURES`; None: test scores.
     """
 
     rule: str
@@ -105,12 +115,14 @@ class Part:
     encoders: tuple[str | None, ...]
     sizes: tuple[str, ...]
     bounds: Mapping[str, Any]
+    by: str | None = None
 
     def words(self, second: Side | None, encoder: str | None) -> str:
         """The comparison in a table's words: `bilstm: stepwise beats avg-embed`."""
         bounds = {key: f"{value:,}" if isinstance(value, int) else value for key, value in self.bounds.items()}
         rule = RULES[self.rule].words.format(**bounds)
         words = [f"{encoder}:" if encoder else "", self.first.name, rule, second.name if second else ""]
+        words.append(f"by {MEASURES[self.by]}" if self.by else "")
         return " ".join(filter(None, words))
 
 

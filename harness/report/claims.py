@@ -14,7 +14,7 @@ from typing import Any
 from harness.report.claim_rules import Finding, Place, judge
 from harness.report.claim_settings import Setting, Unmeasured, settings_of
 from harness.report.claim_vocabulary import Claim, Claims
-from harness.report.curves import learning_curves, missing_cells
+from harness.report.curves import missing_cells
 from harness.report.markdown import escape, table
 from harness.report.rows import DECIMALS, Grid, Records, full_metric
 
@@ -27,7 +27,9 @@ LEGEND = (
     "pre-training or the best baseline, the one with the best mean dev score counts, at each size by itself. "
     "Differences are paired by replicate, in points, with their 95 % interval: `beats` asks for an interval above 0, "
     "`about` for one within the points that it names, `at least` for one that does not go below them; a label "
-    "efficiency must be reached by the low end of its interval. Deviations are in points. Bold: it holds there."
+    "efficiency must be reached by the low end of its interval. Deviations are in points. What is measured of hidden "
+    "vectors is in no points: k-NN agreement is a share, from 0 to 1, and the silhouette lies between -1 and 1. Bold: "
+    "it holds there."
 )
 INITIALISATIONS = "An initialisation of this grid moves the {} with the initial weights."
 MOVED = {"subset": "labelled subset", "order": "order of the mentions"}
@@ -91,7 +93,7 @@ def judgements(
 ) -> list[tuple[Setting, list[Judgement]]]:
     """Every claim judged in every setting of a grid: the arms that may be compared; see `settings_of`."""
     found = []
-    for setting in settings_of(grid, learning_curves(grid, records), metric):
+    for setting in settings_of(grid, records, metric):
         judged = [
             Judgement(claim, [finding for part in claim.parts for finding in judge(setting, part)])
             for claim in claims.claims

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.report import figures_curves, figures_efficiency, figures_relations, figures_texts, figures_training
+from harness.records import RecordStore
+from harness.report import (
+    figures_curves,
+    figures_efficiency,
+    figures_hidden,
+    figures_relations,
+    figures_texts,
+    figures_training,
+)
 from harness.report.arms import Arm
-from harness.report.drawing import MOST_VARIANTS, Drawn, Group, Skipped, Style, groups_of, styles
-from harness.report.figures_relations import Predictions
+from harness.report.drawing import MOST_VARIANTS, Drawn, Skipped, Style, styles
+from harness.report.groups import Group, groups_of
 from harness.report.rows import Grid
 
 KINDS = (
@@ -19,11 +27,12 @@ KINDS = (
     figures_relations.CONFUSION,
     figures_training.DEV,
     figures_training.LOSSES,
+    figures_hidden.KIND,
 )
 """What the names of their files begin with."""
 
 
-def figures(grid: Grid, arms: Sequence[Arm], predictions: Predictions) -> Iterator[Drawn | Skipped]:
+def figures(grid: Grid, arms: Sequence[Arm], records: RecordStore) -> Iterator[Drawn | Skipped]:
     """The figures of each corpus entry, each followed by those of its next variant, one after another.
 
     A name has one style in all of them. To be called, gone through and saved within `drawing`.
@@ -36,7 +45,7 @@ def figures(grid: Grid, arms: Sequence[Arm], predictions: Predictions) -> Iterat
             yield Skipped("Figures", corpus["label"], "the grid has no cell of it")
             continue
         for group in own[:MOST_VARIANTS]:
-            yield from _of_group(group, corpus, predictions, looks)
+            yield from _of_group(group, corpus, records, looks)
         if len(own) > MOST_VARIANTS:
             reason = f"figures are drawn of the first {MOST_VARIANTS} variants, and there are {len(own)}"
             yield Skipped("Figures of further variants", corpus["label"], reason)
@@ -45,11 +54,12 @@ def figures(grid: Grid, arms: Sequence[Arm], predictions: Predictions) -> Iterat
 
 
 def _of_group(
-    group: Group, corpus: Mapping[str, Any], predictions: Predictions, looks: dict[str, Style]
+    group: Group, corpus: Mapping[str, Any], records: RecordStore, looks: dict[str, Style]
 ) -> Iterator[Drawn | Skipped]:
     yield figures_curves.learning_curves(group, looks)
     yield figures_efficiency.efficiency(group, looks)
-    yield figures_relations.relations(group, corpus, predictions)
-    yield figures_relations.confusion(group, corpus, predictions)
+    yield figures_relations.relations(group, corpus, records)
+    yield figures_relations.confusion(group, corpus, records)
     yield from figures_training.dev_curves(group, looks)
     yield figures_training.pretraining_losses(group, looks)
+    yield from figures_hidden.hidden_vectors(group, corpus, records)

@@ -20,12 +20,14 @@ from markupsafe import Markup
 from harness.records import RecordStore, write_atomically
 from harness.report import facts, tables
 from harness.report.arms import Arm, read_arms
+from harness.report.board import Progress, progress
 from harness.report.claim_vocabulary import Claims
 from harness.report.claims import LEGEND as CLAIMS_LEGEND
 from harness.report.claims_section import claims_section
 from harness.report.drawing import Drawn, Skipped, drawing, saved
 from harness.report.figures import KINDS, figures
 from harness.report.rows import Grid, Row, full_metric
+from harness.report.standings import mark
 from harness.report.tables import Entry, Listing
 from harness.report.texts import sources_of_text
 from harness.report.variances import LEGEND, csv_of_rows
@@ -68,7 +70,7 @@ class Written:
 
     page: Path
     size: int
-    progress: facts.Progress
+    progress: Progress
     figures: Sequence[str]
     skipped: Sequence[Skipped]
 
@@ -79,6 +81,7 @@ def write_report(grid: Grid, records: RecordStore, page: Path, claims: Claims | 
     `claims` are judged in it where any can be. Raises HarnessError where it can't be written.
     """
     arms = read_arms(grid, records)
+    mark(grid, arms)
     folder = page.parent / "figures"
     drawn, skipped = _draw(grid, arms, records, folder)
     context = _context(grid, arms, drawn, skipped)
@@ -86,7 +89,7 @@ def write_report(grid: Grid, records: RecordStore, page: Path, claims: Claims | 
         context |= {"claims": verdicts, "claims_title": claims.title, "claims_legend": CLAIMS_LEGEND}
     data = _environment().get_template("page.html.jinja").render(context).encode()
     write_atomically(page, lambda file: file.write(data))
-    done = facts.progress([cell.row for arm in arms for cell in arm.cells.values()])
+    done = progress([cell.row for arm in arms for cell in arm.cells.values()])
     return Written(page, len(data), done, [figure.name for figure in drawn], skipped)
 
 
@@ -147,7 +150,7 @@ def _write(made: Drawn, name: str, folder: Path) -> Figure:
 
 def _number(text: str) -> float | None:
     """The number that a text begins with, after the sign of a bound."""
-    found = re.match(r"[<>]?(\d[\d,]*(?:\.\d+)?)", text)
+    found = re.match(r"[<>]?(-?\d[\d,]*(?:\.\d+)?)", text)
     return float(found[1].replace(",", "")) if found else None
 
 
@@ -160,7 +163,7 @@ def _context(grid: Grid, arms: Sequence[Arm], drawn: Sequence[Figure], skipped: 
     )
     return {
         "grid": grid,
-        "progress": facts.progress(rows).told(),
+        "progress": progress(rows).told(),
         "sections": SECTIONS,
         "claims": [],
         "grid_facts": facts.grid_facts(grid, arms),
@@ -188,6 +191,8 @@ def _entries(grid: Grid, arms: Sequence[Arm]) -> Iterator[dict[str, Any]]:
                 "notice": corpus["notice"],
                 "facts": facts.corpus_facts(grid, corpus, rows),
                 "leaderboard": tables.leaderboard(rows, full_metric(corpus["metric"], corpus)),
+                "efficiencies": list(tables.efficiencies(rows)),
+                "areas": tables.areas(own, corpus["metric"]),
                 "variances": _variances(rows) if grid.get("crossed") else None,
                 "budgets": tables.budgets(own),
             }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness import exchange
-from harness.records import Classes, Record, RecordStore, check_predictions
+from harness.records import Classes, Hidden, Record, RecordStore, check_predictions
 
 
 class RestoredRecords(RecordStore):
@@ -27,8 +27,10 @@ class RestoredRecords(RecordStore):
         exchange.check_results(folder)
         exchange.merge(self, folder, tell)
 
-    def write(self, record: Record, gold: Classes | None, predicted: Classes | None) -> None:
-        """Hold a record and its predictions."""
+    def write(
+        self, record: Record, gold: Classes | None, predicted: Classes | None, hidden: Hidden | None = None
+    ) -> None:
+        """Hold a record and its predictions; hidden vectors, which are large, stay where they are."""
         self._texts[record["key"]] = json.dumps(record, allow_nan=False).encode()
         if gold is not None and predicted is not None:
             self._gold.setdefault(record["gold"], gold)
@@ -58,3 +60,9 @@ class RestoredRecords(RecordStore):
         gold, predicted = self.predictions(record["key"])
         check_predictions(record, gold, predicted)
         return gold, predicted
+
+    def checked_hidden(self, record: Record) -> Hidden:
+        """The hidden vectors of a record, and they are its own; ValueError where they are not."""
+        if record["key"] not in self._texts and self._home is not None:
+            return self._home.checked_hidden(record)
+        return exchange.restored_hidden(self.root, record)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from harness.analysis import Summary, areas_under_curves, summarise
 from harness.report.arms import ENVIRONMENT, Arm
 from harness.report.board import MARKS, TIE, efficiency_kinds
 from harness.report.rows import Grid, Row, before_and_after, each_once, pair_columns
@@ -82,6 +83,37 @@ def _by_size(caption: str, rows: Sequence[Row], names: Sequence[str], entry: Cal
         [[*map(Entry, pair), *(line.get(size, Entry("-")) for size in sizes)] for pair, line in lines.items()],
         unit="labels",
     )
+
+
+def areas(arms: Sequence[Arm], metric: str) -> Listing | None:
+    """The area under the learning curve of each arm of a corpus entry that is complete at every size; None where there
+    are fewer than two sizes, or no such arm. `metric` is a name of `METRICS`.
+    """
+    sizes = {size for arm in arms for size in arm.cells}
+    whole = {arm.curve.name: arm for arm in arms if arm.complete.keys() == sizes}
+    if len(sizes) < 2 or not whole:
+        return None
+    names = pair_columns([cell.row for arm in arms for cell in arm.cells.values()])
+    found = areas_under_curves({name: arm.curve.test[metric] for name, arm in whole.items()})
+    lines = []
+    for name, values in found.items():
+        summary = summarise(values, crossed=whole[name].curve.crossed)
+        curve = vars(whole[name].curve)
+        lines.append([*(Entry(curve[column] or "") for column in names), *_of_area(summary)])
+    return Listing(
+        f"Area under the learning curve: the mean score over log2 of the labels, {min(sizes):,} to {max(sizes):,}, "
+        "so that each doubling counts alike; of the arms that are complete at all sizes",
+        [*names, "area", "deviation", "95 % interval of the mean"],
+        len(names),
+        lines,
+    )
+
+
+def _of_area(summary: Summary) -> Iterator[Entry]:
+    yield number(summary.mean, 1)
+    yield number(summary.sd, 1)
+    single = math.isnan(summary.sd)
+    yield Entry("-") if single else Entry(f"{summary.low:.1f} to {summary.high:.1f}", summary.low)
 
 
 def budgets(arms: Sequence[Arm]) -> Listing:

@@ -30,6 +30,9 @@ A_RECORD = 6700
 PACKED = 0.4
 """Bytes of a run in a results folder over those of its record and predictions: about 2,500 over 6,700."""
 
+HIDDEN = 1_150_000
+"""Bytes of a run's hidden vectors where there is none to go by: 400 numbers, twice, of each of 915 mentions."""
+
 LOGGED = 69_000
 """Bytes of a run in MLflow's SQLite store: the mean of 1,324."""
 
@@ -116,6 +119,12 @@ def a_run(store: RecordStore) -> float:
     complete = (key for key in islice(store.keys(), LOOKED_AT) if store.predictions_path(key).exists())
     seen = [size_of(store.path(key)) + size_of(store.predictions_path(key)) for key in complete]
     return (1 + PACKED) * (statistics.median(seen) if seen else A_RECORD)
+
+
+def a_runs_hidden(store: RecordStore) -> float:
+    """Bytes of a run's hidden vectors, the median of those here, and the same in the results folder."""
+    seen = [size_of(file) for file in islice(store.root.glob("??/*.hidden.npz"), LOOKED_AT)]
+    return 2 * (statistics.median(seen) if seen else HIDDEN)
 
 
 def size_of(path: Path) -> int:

@@ -18,7 +18,7 @@ from harness.datasets.vectors import OWN, find_file
 from harness.grid import ResolvedGrid
 from harness.records import FAILED, RecordStore
 from harness.scheduler.carry_out import Rules
-from harness.scheduler.disk import LOGGED, UNREADABLE, Disk, Sizes, a_run, missing
+from harness.scheduler.disk import LOGGED, UNREADABLE, Disk, Sizes, a_run, a_runs_hidden, missing
 from harness.scheduler.estimates import Basis, Estimates, Extent
 from harness.scheduler.executors import Pool
 from harness.scheduler.graph import HERE, RUN, Schedule, Task, tasks_of
@@ -175,8 +175,11 @@ def plan(
         told(f"Measuring a little of what no record tells of: {listed(list(dict.fromkeys(map(_name, unknown))))}")
         measure(unknown, grid, artifacts.root.parent, pool, Rules(device, stack), estimates, sizes)
     makes = {one: sizes.of(one[0], spec) for one, spec in missing(tasks, artifacts)}
-    records = (place for key in todo for place in (store.path(key), store.predictions_path(key)))
-    written = len(todo.keys() - found) * a_run(store) + len(todo) * LOGGED * logs
+    paths = (store.path, store.predictions_path, store.hidden_path)
+    records = (path(key) for key in todo for path in paths)
+    new = [spec for key, spec in todo.items() if key not in found]
+    written = len(new) * a_run(store) + len(todo) * LOGGED * logs
+    written += sum(spec.save_hidden for spec in new) * a_runs_hidden(store)
     disk = Disk(makes, written, (*(artifacts.folder(*one) for one in makes), *records))
     return Plan(tuple(todo.values()), *counts, tuple(tasks), estimates, disk)
 
