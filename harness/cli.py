@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add_home(page)
     add_results(page)
     add_grid(page)
-    told = "the page; the figures go into the folder `figures` beside it (default: report.html in the grid's results)"
+    told = "the page; its figures go into a folder beside it (default: report.html in the grid's results)"
     page.add_argument("--out", type=Path, metavar="FILE", help=told)
     told = "claims that come with it, or a TOML file, to be judged where the grid can tell (default: paper)"
     page.add_argument("--claims", default="paper", metavar="NAME|FILE", help=told)

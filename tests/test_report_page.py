@@ -394,20 +394,24 @@ def test_what_looks_like_markup_is_text(tmp_path: Path) -> None:
 # Files
 
 
-def test_the_same_records_give_the_same_bytes_from_a_home_and_from_results(tmp_path: Path, printed: Printed) -> None:
-    home, results = tmp_path / "home", tmp_path / "results"
+def make_home(folder: Path) -> tuple[Path, Path]:
+    """A home with the records of a grid, and results with them."""
+    home, results = folder / "home", folder / "results"
     grid, store = make(home, ARMS)
     (results / "made").mkdir(parents=True)
     (results / "made" / "grid.json").write_text(json.dumps(grid))
     to_results(grid, store, results / "made")
+    return home, results
+
+
+def test_the_same_records_give_the_same_bytes_from_a_home_and_from_results(tmp_path: Path, printed: Printed) -> None:
+    home, results = make_home(tmp_path)
     words = ["report", "--grid", "made", "--results", str(results)]
     assert main([*words, "--home", str(home), "--out", str(tmp_path / "one" / "page.html")]) == 0
     assert main([*words, "--home", str(tmp_path / "nowhere")]) == 0
-    files = {
-        folder: {file.name: file.read_bytes() for file in (folder / "figures").iterdir()}
-        for folder in (tmp_path / "one", results / "made")
-    }
-    assert files[tmp_path / "one"] == files[results / "made"]
+    folders = (tmp_path / "one" / "page-figures", results / "made" / "figures")
+    one, other = ({file.name: file.read_bytes() for file in folder.iterdir()} for folder in folders)
+    assert one == other
     assert (tmp_path / "one" / "page.html").read_bytes() == (results / "made" / "report.html").read_bytes()
     out, err = printed()
     lacks = f"{tmp_path / 'nowhere'} lacks them, or has worse ones"
@@ -420,6 +424,16 @@ def test_the_same_records_give_the_same_bytes_from_a_home_and_from_results(tmp_p
         f"7 figures, as SVG and PNG: {results / 'made' / 'figures'}",
         f"{(results / 'made' / 'report.html').stat().st_size / 1e6:.1f} MB: {results / 'made' / 'report.html'}",
     ]
+
+
+def test_a_folder_is_no_page(tmp_path: Path, printed: Printed) -> None:
+    make_home(tmp_path)
+    words = ["report", "--grid", "made", "--home", str(tmp_path / "home"), "--results", str(tmp_path / "results")]
+    assert main([*words, "--out", str(tmp_path)]) == 2
+    assert printed()[1].endswith(
+        f"harness: {tmp_path} is a folder; expected a file. Name one in it: --out {tmp_path / 'report.html'}\n"
+    )
+    assert not (tmp_path / "figures").exists()
 
 
 def test_figures_of_an_earlier_report_go_and_others_stay(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from harness.commands.records import tell_damaged
 def report(asked: argparse.Namespace) -> int:
     """Write a grid's report and tell where it is, and which figures there is no data for."""
     from harness.report.claim_files import read_claims
-    from harness.report.page import write_report
+    from harness.report.page import figures_folder, write_report
     from harness.report.places import records_of_grid
     from harness.report.results import read_resolved
 
@@ -27,6 +27,6 @@ def report(asked: argparse.Namespace) -> int:
     for one in written.skipped:
         print(f"no figure: {one.title}, {one.where}: {one.reason}")
     print(written.progress.told())
-    print(f"{len(written.figures):,} figures, as SVG and PNG: {page.parent / 'figures'}")
+    print(f"{len(written.figures):,} figures, as SVG and PNG: {figures_folder(page)}")
     print(f"{written.size / 1e6:.1f} MB: {page}")
     return 0

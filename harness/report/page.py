@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.errors import HarnessError
 from harness.records import RecordStore, write_atomically
 from harness.report import facts, tables
 from harness.report.arms import Arm, read_arms
@@ -76,13 +77,16 @@ class Written:
 
 
 def write_report(grid: Grid, records: RecordStore, page: Path, claims: Claims | None = None) -> Written:
-    """Write the page, and its figures into the folder `figures` beside it; figures of an earlier report go.
+    """Write the page, and its figures into the folder `figures` beside it, of report.html, or into `NAME-figures`, of
+    NAME.html; figures of an earlier report go.
 
     `claims` are judged in it where any can be. Raises HarnessError where it can't be written.
     """
+    if page.is_dir():
+        raise HarnessError(f"{page} is a folder; expected a file. Name one in it: --out {page / 'report.html'}")
     arms = read_arms(grid, records)
     mark(grid, arms)
-    folder = page.parent / "figures"
+    folder = figures_folder(page)
     drawn, skipped = _draw(grid, arms, records, folder)
     context = _context(grid, arms, drawn, skipped)
     if claims and (verdicts := claims_section(claims, grid, records)):
@@ -91,6 +95,11 @@ def write_report(grid: Grid, records: RecordStore, page: Path, claims: Claims | 
     write_atomically(page, lambda file: file.write(data))
     done = progress([cell.row for arm in arms for cell in arm.cells.values()])
     return Written(page, len(data), done, [figure.name for figure in drawn], skipped)
+
+
+def figures_folder(page: Path) -> Path:
+    """Where the figures of a page are."""
+    return page.parent / ("figures" if page.stem == "report" else f"{page.stem}-figures")
 
 
 def inlined(svg: bytes, prefix: str) -> tuple[Markup, int]:
@@ -142,8 +151,12 @@ def _write(made: Drawn, name: str, folder: Path) -> Figure:
         write_atomically(folder / f"{name}.{suffix}", lambda file, data=data: file.write(data))  # type: ignore[misc]
     listing = None
     if made.table:
-        lines = [[Entry(text, _number(text)) for text in line] for line in made.table.lines]
-        listing = Listing(made.title, made.table.header, made.table.names, lines)
+        names = made.table.names
+        lines = [
+            [Entry(text, _number(text) if at >= names else None) for at, text in enumerate(line)]
+            for line in made.table.lines
+        ]
+        listing = Listing(made.title, made.table.header, names, lines)
     markup, width = inlined(svg, name)
     return Figure(name, made.where, made.title, made.said, made.notes, listing, markup, width)
 
