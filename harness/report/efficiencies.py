@@ -47,20 +47,20 @@ def compare(group: Group, encoder: str, metric: str | None = None) -> Compared |
     """The label efficiencies of an encoder's arms, or why there are none; `metric` in place of the headline metric.
 
     The baseline is the best on dev, at each size, of those that `is_baseline` tells; all others of the encoder are
-    compared. Where there are no others, the encoder's first arm in the grid is the baseline of its others. An arm with
-    an incomplete cell is no baseline: between the sizes left, its curve would be another.
+    compared. In a group that has nothing but baselines, the encoder's first arm in the grid is the baseline of its
+    others. An arm with an incomplete cell is no baseline: between the sizes left, its curve would be another.
     """
     arms = group.arms_beside(encoder)
     own = [arm for arm in arms if arm.curve.encoder == encoder]
-    compared = [arm for arm in own if not is_baseline(arm, encoder)]
-    if compared:
+    if has_others(group):
+        compared = [arm for arm in own if not is_baseline(arm, encoder)]
         return _against(group, [arm for arm in arms if is_baseline(arm, encoder)], compared, metric)
     return _against(group, own[:1], own[1:], metric)
 
 
-def has_others(group: Group, encoder: str) -> bool:
-    """Whether an encoder has arms that are compared with the best baseline."""
-    return any(arm.curve.encoder == encoder and not is_baseline(arm, encoder) for arm in group.arms)
+def has_others(group: Group) -> bool:
+    """Whether a group has arms that are no baselines: those are compared with the best of these."""
+    return not all(is_baseline(arm, encoder) for encoder in group.encoders for arm in group.arms_beside(encoder))
 
 
 def compare_with(strategy: str, group: Group, encoder: str, metric: str | None = None) -> Compared | str:

@@ -64,7 +64,7 @@ def _mark_standings(arms: Sequence[Arm], size: int, metric: str) -> None:
 
 def _mark_efficiencies(group: Group, encoder: str, metric: str | None) -> None:
     _add(group, encoder, "efficiency", compare_with(baseline(), group, encoder, metric))
-    if has_others(group, encoder):
+    if has_others(group):
         _add(group, encoder, "efficiency_best", compare(group, encoder, metric))
 
 
