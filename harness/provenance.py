@@ -19,9 +19,10 @@ from harness.errors import HarnessError
 from harness.specs import RunSpec
 
 NUMERIC_ROOMS = (
-    "batching", "chunks", "contracts/corpora", "contracts/learning", "directions", "features", "pretraining",
-    "readings", "runner", "scoring", "seeding", "specs", "stacking", "stages", "syntax", "training", "vocabulary",
-    "datasets/linking", "datasets/prepared", "datasets/selections", "datasets/splits", "datasets/unlabelled",
+    "batching", "chunks", "contracts/corpora", "contracts/learning", "directions", "features", "geometry",
+    "pretraining", "readings", "runner", "scoring", "seeding", "specs", "stacking", "stages", "syntax", "training",
+    "vocabulary", "datasets/linking", "datasets/prepared", "datasets/selections", "datasets/splits",
+    "datasets/unlabelled",
 )  # fmt: skip
 """The modules of the harness on which scores depend; a change in another one makes no record stale."""
 

@@ -59,7 +59,9 @@ max_updates = 20
 RUNS = 2 * 2 * 5  # replicates x sizes x pairs with a meaning
 COLUMNS = (
     "cell,corpus,split,encoder,strategy,text,variant,size,replicates,n,metric,mean,sd,ci_low,ci_high,"
-    "linked,often,pretraining_epochs,held_out_before,held_out_after,dev_mean"
+    "linked,often,pretraining_epochs,held_out_before,held_out_after,dev_mean,"
+    "standing,efficiency,efficiency_low,efficiency_high,baseline,"
+    "efficiency_best,efficiency_best_low,efficiency_best_high,best_baseline"
 ).split(",")
 
 

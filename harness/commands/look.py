@@ -60,6 +60,7 @@ def _grids(check: bool) -> int:
 
 def leaderboard(asked: argparse.Namespace) -> int:
     """Print a grid's table from its records."""
+    from harness.commands.progress import table_format
     from harness.commands.records import tell_damaged
     from harness.report.leaderboard import render
     from harness.report.places import records_of_grid
@@ -67,8 +68,7 @@ def leaderboard(asked: argparse.Namespace) -> int:
 
     grid = read_resolved(asked.grid, asked.home, asked.results)
     records = records_of_grid(grid, asked.home, asked.results, lambda line: print(f"harness: {line}", file=sys.stderr))
-    format = asked.format or ("terminal" if sys.stdout.isatty() else "md")
-    table = render(grid, records, format, asked.metric)
+    table = render(grid, records, asked.format or table_format(), asked.metric)
     tell_damaged(records)
     sys.stdout.write(table)
     return 0

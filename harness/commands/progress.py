@@ -173,6 +173,11 @@ def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
+def table_format() -> str:
+    """The format of a leaderboard that is printed where none is asked for."""
+    return "terminal" if sys.stdout.isatty() else "md"
+
+
 def show(text: str) -> None:
     """Write on stdout, as far as somebody reads it: `head`, say, may have gone, and the exit code is not of that."""
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.artifacts import ArtifactStore
 from harness.behind import Behind
-from harness.commands.progress import name_of, progress, show, tell
+from harness.commands.progress import name_of, progress, show, table_format, tell
 from harness.commands.records import tell_damaged
 from harness.datasets.sources import describe_left_out
 from harness.errors import HarnessError
@@ -144,7 +144,7 @@ def _run(grid: ResolvedGrid, runs: Mapping[str, RunSpec], asked: argparse.Namesp
     if took is not None:
         tell(planned.compared(*took, workers, planned.disk.used(*written) - before))
     code = _conclude(runs, store, folder)
-    show(render(grid.plain, written_of, "md"))
+    show(render(grid.plain, written_of, table_format()))
     return code
 
 

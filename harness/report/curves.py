@@ -19,8 +19,9 @@ class LearningCurve:
     """The scores of an arm: of one corpus entry, the runs that differ in size and replicate alone.
 
     `corpus` is the place of the entry in the grid, `spec` what all its runs share. `test` and `dev` hold the complete
-    cells: those all of whose replicates are complete. `missing` says of every other cell how much of it is there, as
-    `2/3` or `1/3 (1 failed)`. `keys` are those of the runs of the complete cells. A metric that a record lacks on dev is not among `dev` at that size.
+    cells: those all of whose replicates are complete; `keys` are those of their runs. `missing` says of every other
+    cell how much of it is there, as `2/3` or `1/3 (1 failed)`. A metric that a record lacks on dev is not among `dev`
+    at that size.
     """
 
     corpus: int
