@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
@@ -135,6 +136,29 @@ class Behind:
             if self._abandoned:
                 return
         self._told(f"MLflow is left out from here on: {reason}. The records are whole; `sync` catches up")
+
+
+def attach(uri: str, grid: Mapping[str, Any], folder: Path, told: Callable[[str], None], patience: float) -> None:
+    """Let MLflow show the files of a grid's results folder, waiting for it at most `patience` seconds.
+
+    What it can't take, or has not taken by then, is left to `sync`, and told.
+    """
+    ended, troubles = threading.Event(), list[str]()
+
+    def upload() -> None:
+        try:
+            from harness.tracking import attach
+
+            attach(uri, grid, folder)
+        except Exception as error:  # or nobody would hear of it
+            troubles.append(str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}")
+        ended.set()
+
+    threading.Thread(target=upload, name="MLflow", daemon=True).start()
+    if not ended.wait(patience):
+        told(f"MLflow has not taken the files of {folder} yet; `sync` catches up")
+    for trouble in list(troubles):
+        told(f"MLflow is left without the files of {folder}: {trouble}")
 
 
 class _Abandoned(Exception):

@@ -1,7 +1,8 @@
-"""What MLflow shows of a grid, its cells and its records: names, tags, parameters and metrics; where it keeps them.
+"""What MLflow shows of a grid, its cells, arms and records: names, tags, parameters and metrics; where it keeps them.
 
 Free of mlflow. Scores and shares are in percent. A child run carries its cell's parameters too, or filters would lose
-it.
+it; the parameter `level` says what a run stands for. An arm is the cells that differ in their size alone: its metrics
+are theirs, by step, so that MLflow draws its learning curve.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +20,15 @@ from typing import Any
 from harness.records import COMPLETE
 
 GRID, CELL, KEY, DIGEST = "reprise.grid", "reprise.cell", "reprise.key", "reprise.digest"
-PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
+ARM, RESULTS = "reprise.arm", "reprise.results"
+PARENT, NOTE, SOURCE = "mlflow.parentRunId", "mlflow.note.content", {"mlflow.source.name": "reprise"}
+LEVEL = "level"
+"""The parameter that says what a run stands for: `cell`, `replicate`, `arm` or `results`."""
+CURVES = ("mean", "sd")
+"""The figures of its cells that an arm shows, by the number of training labels, which is the step."""
 RUNNING, FINISHED, FAILED = "RUNNING", "FINISHED", "FAILED"
-LONGEST = 8000
-"""Characters that MLflow stores of a tag."""
+LONGEST, LONGEST_OF_EXPERIMENT = 8000, 5000
+"""Characters that MLflow stores of a run's tag, and of an experiment's, in the oldest version that is allowed."""
 SHARES = ("linked", "often")
 """Of what a record says of a text, the shares; the rest are counts."""
 
@@ -47,7 +53,7 @@ class Content:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A cell of the grid and what its parent run shows, figures aside.
+    """A cell of the grid and what its parent run shows, figures aside; `arm` is the name of its arm.
 
     `crossed` is the number of initialisations that each text sample meets; None where replicates are not crossed.
     """
@@ -55,14 +61,18 @@ class Cell:
     key: str
     keys: tuple[str, ...]
     headline: str
+    arm: str
     content: Content
     crossed: int | None = None
 
 
 def shown_cell(cell: Mapping[str, Any], corpus: Mapping[str, Any]) -> Cell:
     """What the parent run of a cell of a resolved grid shows; `corpus` is its entry there."""
-    words = [cell["encoder"], cell["strategy"], cell["text"], cell["variant"], f"n={cell['size']}", corpus["label"]]
+    arm = [cell["encoder"], cell["strategy"], cell["text"], cell["variant"]]
+    name = _named(*arm, f"n={cell['size']}", corpus["label"])
     parameters = _flatten(cell["spec"]) | {
+        LEVEL: "cell",
+        "cell": name,
         "corpus": corpus["name"],
         "corpus.label": corpus["label"],
         "split": str(corpus["split"]),
@@ -70,14 +80,60 @@ def shown_cell(cell: Mapping[str, Any], corpus: Mapping[str, Any]) -> Cell:
         "strategy": cell["strategy"],
         "variant": cell["variant"],
         "size": str(cell["size"]),
-        **({"text": cell["text"], "text.name": cell["spec"]["text"]["name"]} if cell["text"] else {}),
+        "text": cell["text"] or "",
+        **({"text.name": cell["spec"]["text"]["name"]} if cell["text"] else {}),
     }
-    tags = {CELL: cell["cell"], "mlflow.source.name": "reprise"}
+    tags = {CELL: cell["cell"], **SOURCE}
     if corpus["notice"]:
         tags[NOTE] = corpus["notice"][:LONGEST]
-    content = Content(" · ".join(word for word in words if word), tags, parameters)
     crossed = cell["spec"].get("crossed") if cell["text"] else None
-    return Cell(cell["cell"], tuple(cell["keys"]), corpus["metric"], content, crossed)
+    return Cell(
+        key=cell["cell"],
+        keys=tuple(cell["keys"]),
+        headline=corpus["metric"],
+        arm=_named(*arm, corpus["label"]),
+        content=Content(name, tags, parameters),
+        crossed=crossed,
+    )
+
+
+def _named(*words: str | None) -> str:
+    return " · ".join(word for word in words if word)
+
+
+def named_figure(figure: str, headline: str) -> str:
+    """The metric that is a figure, such as the mean, of a cell's headline scores; what tells them apart comes first, as
+    columns are narrow.
+    """
+    return f"{figure}_test_{headline}"
+
+
+def shown_arm(cells: Sequence[Cell], figures: Mapping[str, Mapping[str, float]], status: str) -> Content:
+    """What the run of an arm shows: what its cells have in common, and each figure of theirs at their size.
+
+    `figures` are those that the parent runs show, by the key of the cell.
+    """
+    common = set.intersection(*(set(cell.content.parameters.items()) for cell in cells))
+    metrics = [
+        (named_figure(f"{figure}_by_labels", cell.headline), figures[cell.key][name], _size(cell))
+        for cell in sorted(cells, key=_size)
+        for figure in CURVES
+        if (name := named_figure(figure, cell.headline)) in figures.get(cell.key, ())
+    ]
+    tags = {name: value for name, value in cells[0].content.tags.items() if name != CELL}
+    arm = cells[0].arm
+    return Content(arm, {**tags, ARM: arm}, {**dict(common), LEVEL: "arm"}, tuple(metrics), status)
+
+
+def _size(cell: Cell) -> int:
+    return int(cell.content.parameters["size"])
+
+
+def shown_results(grid: Mapping[str, Any]) -> Content:
+    """What the run that carries the files of the grid's results shows, files aside."""
+    told = "The leaderboard, the figures and the page of this grid: see Artifacts. `report` draws, `sync` brings here."
+    tags = {RESULTS: grid["name"], NOTE: told, **SOURCE}
+    return Content(f"results of {grid['name']}", tags, {LEVEL: "results"}, status=FINISHED)
 
 
 def shown_replicate(cell: Cell, record: Mapping[str, Any]) -> Content:
@@ -95,7 +151,7 @@ def shown_replicate(cell: Cell, record: Mapping[str, Any]) -> Content:
     return Content(
         name=f"replicate {replicate} · {cell.content.name}",
         tags=tags,
-        parameters={**cell.content.parameters, "replicate": str(replicate)},
+        parameters={**cell.content.parameters, LEVEL: "replicate", "replicate": str(replicate)},
         metrics=tuple(_metrics(record, cell.headline)),
         status=FINISHED if record["status"] == COMPLETE else FAILED,
     )
@@ -158,7 +214,7 @@ def experiment_tags(grid: Mapping[str, Any]) -> dict[str, str]:
         words = (refusal[name] for name in ("encoder", "strategy", "variant", "corpus"))
         told.append(f"Refused: {' · '.join(word for word in words if word)}: {refusal['reason']}")
     tags = {GRID: grid["name"], "reprise.source": grid["source"], NOTE: "\n\n".join(told)}
-    return {name: value[:LONGEST] for name, value in tags.items()}
+    return {name: value[:LONGEST_OF_EXPERIMENT] for name, value in tags.items()}
 
 
 def default_uri(home: Path) -> str:

@@ -139,10 +139,10 @@ def test_every_record_is_there_once_and_the_means_are_right(
     half = stats.t.ppf(0.975, 4) * percent.std(axis=1, ddof=1) / np.sqrt(5)
     expected = {
         "n": np.full(cells, 5.0),
-        "test_micro_f1_positive_mean": percent.mean(axis=1),
-        "test_micro_f1_positive_sd": percent.std(axis=1, ddof=1),
-        "test_micro_f1_positive_ci_low": percent.mean(axis=1) - half,
-        "test_micro_f1_positive_ci_high": percent.mean(axis=1) + half,
+        "mean_test_micro_f1_positive": percent.mean(axis=1),
+        "sd_test_micro_f1_positive": percent.std(axis=1, ddof=1),
+        "ci_low_test_micro_f1_positive": percent.mean(axis=1) - half,
+        "ci_high_test_micro_f1_positive": percent.mean(axis=1) + half,
     }
     for name, values in expected.items():
         found = [parents[cell["cell"]].data.metrics[name] for cell in grid["cells"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,10 @@ from harness.analysis import summarise
 from harness.commands.track import serve_ui
 from harness.errors import HarnessError
 from harness.tracked import default_uri
-from harness.tracking import Counts, Tracker, sync
+from harness.tracking import Counts, Tracker, leaderboards, sync
 
 ROOT = Path(__file__).parent.parent
-FIGURES = {f"test_micro_f1_positive_{name}" for name in ("mean", "sd", "ci_low", "ci_high")}
+FIGURES = {f"{name}_test_micro_f1_positive" for name in ("mean", "sd", "ci_low", "ci_high")}
 
 Grid = dict[str, Any]
 Records = dict[str, dict[str, Any]]
@@ -187,14 +189,26 @@ def new_store(migrated: Path, home: Path) -> str:
 
 
 def runs_of(uri: str, filter_string: str = "", view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
+    """The runs of cells and records, and those of others; arms have tests of their own."""
+    return [run for run in all_runs_of(uri, filter_string, view) if "reprise.arm" not in run.data.tags]
+
+
+def arms_of(uri: str, view: int = ViewType.ACTIVE_ONLY) -> dict[str, Run]:
+    runs = all_runs_of(uri, "params.level = 'arm'", view)
+    arms = {run.data.tags["reprise.arm"]: run for run in runs}
+    assert len(arms) == len(runs)
+    return arms
+
+
+def all_runs_of(uri: str, filter_string: str = "", view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
     client = MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("toy")
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], filter_string, view))
 
 
-def parent_of(uri: str, encoder: str = "bilstm") -> Run:
-    (parent,) = [r for r in runs_of(uri, f"params.encoder = '{encoder}'") if "reprise.key" not in r.data.tags]
+def parent_of(uri: str, encoder: str = "bilstm", size: int = 50) -> Run:
+    (parent,) = runs_of(uri, f"params.level = 'cell' and params.encoder = '{encoder}' and params.size = '{size}'")
     return parent
 
 
@@ -206,12 +220,12 @@ def child_of(uri: str, key: str) -> Run:
 def table(uri: str) -> dict[str, Any]:
     """All that the experiment shows, IDs and times aside."""
     client = MlflowClient(tracking_uri=uri)
-    runs = runs_of(uri)
+    runs = all_runs_of(uri)
     names = {run.info.run_id: run.info.run_name for run in runs}
     assert len(set(names.values())) == len(runs)
     shown: dict[str, Any] = {}
     for run in runs:
-        curves = [metric for metric in run.data.metrics if metric.startswith("curve_")]
+        curves = [metric for metric in run.data.metrics if metric.startswith("curve_") or "by_labels" in metric]
         history = {curve: client.get_metric_history(run.info.run_id, curve) for curve in curves}
         shown[str(run.info.run_name)] = {
             "status": run.info.status,
@@ -263,7 +277,10 @@ def test_a_parent_shows_parameters_and_the_figures_of_its_children(uri: str) -> 
     grid = make_grid()
     Tracker(uri, grid).log(make_records(grid))
     parent = parent_of(uri)
+    name = "bilstm · none · cell=torch · n=50 · kbp37, split paper"
     assert parent.data.params == {
+        "level": "cell",
+        "cell": name,
         "corpus": "kbp37",
         "corpus.label": "kbp37, split paper",
         "corpus.digest": "d",
@@ -279,6 +296,7 @@ def test_a_parent_shows_parameters_and_the_figures_of_its_children(uri: str) -> 
         "encoder.cell": "torch",
         "strategy": "none",
         "variant": "cell=torch",
+        "text": "",
         "training.features": '["lexical"]',
         "training.standardise": "false",
         "training.learning_rate": "0.05",
@@ -289,11 +307,11 @@ def test_a_parent_shows_parameters_and_the_figures_of_its_children(uri: str) -> 
     assert figures.keys() == FIGURES | {"n"}
     scores = [40.0, 41.0, 42.0]
     assert figures["n"] == 3
-    assert figures["test_micro_f1_positive_mean"] == pytest.approx(41.0)
-    assert figures["test_micro_f1_positive_sd"] == pytest.approx(statistics.stdev(scores))
+    assert figures["mean_test_micro_f1_positive"] == pytest.approx(41.0)
+    assert figures["sd_test_micro_f1_positive"] == pytest.approx(statistics.stdev(scores))
     half = 4.302652730 / 3**0.5  # Student's t for 95 %, two degrees of freedom
-    assert figures["test_micro_f1_positive_ci_low"] == pytest.approx(41.0 - half)
-    assert figures["test_micro_f1_positive_ci_high"] == pytest.approx(41.0 + half)
+    assert figures["ci_low_test_micro_f1_positive"] == pytest.approx(41.0 - half)
+    assert figures["ci_high_test_micro_f1_positive"] == pytest.approx(41.0 + half)
 
 
 def test_a_child_shows_parameters_scores_curves_and_times(uri: str) -> None:
@@ -302,7 +320,7 @@ def test_a_child_shows_parameters_scores_curves_and_times(uri: str) -> None:
     Tracker(uri, grid).log(records)
     key = grid["cells"][0]["keys"][1]
     child, client = child_of(uri, key), MlflowClient(tracking_uri=uri)
-    assert child.data.params == {**parent_of(uri).data.params, "replicate": "1"}
+    assert child.data.params == {**parent_of(uri).data.params, "level": "replicate", "replicate": "1"}
     expected = {
         "dev_accuracy": 43.0,
         "dev_micro_f1_positive": 42.0,
@@ -396,11 +414,173 @@ def test_the_interval_of_a_crossed_cell_is_that_of_the_two_way_model(uri: str) -
     Tracker(uri, grid).log(text_records(grid, scores))
     figures = parent_of(uri).data.metrics
     expected = summarise([100 * score for score in scores], crossed=3)
-    found = [figures[f"test_micro_f1_positive_{name}"] for name in ("mean", "sd", "ci_low", "ci_high")]
+    found = [figures[f"{name}_test_micro_f1_positive"] for name in ("mean", "sd", "ci_low", "ci_high")]
     assert found == pytest.approx([expected.mean, expected.sd, expected.low, expected.high])
     assert figures["n"] == 6
     assert parent_of(uri).data.params["crossed"] == "3"
     assert sync(uri, grid, text_records(grid, scores)) == Counts(0, 0, 6)
+
+
+# Arms
+
+
+def sized_grid(replicates: int = 3) -> Grid:
+    """One arm of three sizes, and one of a single size."""
+    grid = make_grid(replicates)
+    bilstm, handcrafted = grid["cells"]
+    cells = [
+        make_cell(name, bilstm["spec"] | {"size": size}, "cell=torch", replicates) | {"size": size}
+        for name, size in (("c", 800), ("a", 50), ("d", 200))
+    ]
+    return {**grid, "cells": [*cells, handcrafted]}
+
+
+CURVE, ALONE = "bilstm · none · cell=torch · kbp37, split paper", "handcrafted · none · kbp37, split paper"
+
+
+def points_of(uri: str, run: Run) -> dict[str, list[tuple[int, float]]]:
+    """Step and value of all that the metrics of a run were."""
+    client = MlflowClient(tracking_uri=uri)
+    found = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
+    return {name: sorted((metric.step, metric.value) for metric in points) for name, points in found.items()}
+
+
+def test_an_arm_is_the_learning_curve_of_its_cells(uri: str) -> None:
+    grid = sized_grid()
+    records = make_records(grid)
+    Tracker(uri, grid).log(records)
+    arms = arms_of(uri)
+    assert sorted(arms) == [CURVE, ALONE]
+    curve = arms[CURVE]
+    scores = {800: [40.0, 41.0, 42.0], 50: [50.0, 51.0, 52.0], 200: [60.0, 61.0, 62.0]}
+    expected = {
+        "mean_by_labels_test_micro_f1_positive": {size: statistics.mean(some) for size, some in scores.items()},
+        "sd_by_labels_test_micro_f1_positive": {size: statistics.stdev(some) for size, some in scores.items()},
+    }
+    found = points_of(uri, curve)
+    assert found.keys() == expected.keys()
+    for name, points in expected.items():
+        assert dict(found[name]) == pytest.approx(points)
+    common = {name: value for name, value in parent_of(uri, "bilstm", 50).data.params.items() if name != "cell"}
+    del common["size"]
+    assert curve.data.params == common | {"level": "arm"}
+    assert curve.info.run_name == CURVE
+    assert curve.info.status == "FINISHED"
+    times = [child_of(uri, key).info for cell in grid["cells"][:3] for key in cell["keys"]]
+    assert curve.info.start_time == min(child.start_time for child in times)
+    assert curve.info.end_time == max(child.end_time for child in times)
+
+
+def test_an_arm_grows_with_its_complete_cells_and_stays_the_same_run(uri: str) -> None:
+    grid = sized_grid()
+    records = make_records(grid)
+    tracker = Tracker(uri, grid)
+    large, small, middle = (cell["keys"] for cell in grid["cells"][:3])
+    tracker.log({key: records[key] for key in small[:2]})
+    assert arms_of(uri) == {}
+    tracker.log({key: records[key] for key in [small[2], middle[0]]})
+    first = arms_of(uri)[CURVE]
+    assert [len(points) for points in points_of(uri, first).values()] == [1, 1]
+    assert first.info.status == "RUNNING"
+    tracker.log({key: records[key] for key in [*middle, *large]})
+    grown = arms_of(uri)[CURVE]
+    assert (grown.info.run_id, grown.info.status) == (first.info.run_id, "FINISHED")
+    assert [len(points) for points in points_of(uri, grown).values()] == [3, 3]
+    assert len(arms_of(uri, ViewType.ALL)) == 1
+
+
+def test_an_arm_whose_cell_loses_its_mean_is_made_anew_without_it(uri: str, migrated: Path, tmp_path: Path) -> None:
+    grid = sized_grid()
+    records = make_records(grid)
+    tracker = Tracker(uri, grid)
+    tracker.log(records)
+    cell = grid["cells"][1]
+    failed = make_record(cell, 0, None)
+    tracker.log({failed["key"]: failed})
+    curve = arms_of(uri)[CURVE]
+    assert curve.info.status == "FAILED"
+    (steps,) = {tuple(step for step, _ in points) for points in points_of(uri, curve).values()}
+    assert steps == (200, 800)
+    assert sync(uri, grid, records).written == 1
+    fresh = new_store(migrated, tmp_path / "fresh")
+    sync(fresh, grid, records)
+    assert table(uri) == table(fresh)
+
+
+def test_an_arm_without_means_or_cells_goes(uri: str) -> None:
+    grid = sized_grid()
+    records = make_records(grid)
+    sync(uri, grid, records)
+    broken = records | {
+        key: make_record(grid["cells"][3], place, None) for place, key in enumerate(grid["cells"][3]["keys"])
+    }
+    sync(uri, grid, broken)
+    assert sorted(arms_of(uri)) == [CURVE]
+    sync(uri, {**grid, "cells": grid["cells"][3:]}, records)
+    assert sorted(arms_of(uri)) == [ALONE]
+
+
+def test_an_arm_that_was_written_half_is_made_anew(uri: str) -> None:
+    grid = sized_grid()
+    records = make_records(grid)
+    sync(uri, grid, records)
+    before = table(uri)
+    client = MlflowClient(tracking_uri=uri)
+    client.delete_tag(arms_of(uri)[CURVE].info.run_id, "reprise.digest")
+    client.log_metric(arms_of(uri)[CURVE].info.run_id, "mean_by_labels_test_micro_f1_positive", 99.0, step=400)
+    assert sync(uri, grid, records) == Counts(0, 0, 12)
+    assert table(uri) == before
+
+
+# The experiment's views
+
+
+def test_the_description_begins_with_links_to_the_views(uri: str) -> None:
+    grid = make_grid()
+    Tracker(uri, grid)
+    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name("toy")
+    assert experiment is not None
+    links, scores = experiment.tags["mlflow.note.content"].split("\n\n")[:2]
+    assert scores.startswith("Scores are in percent.")
+    page = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    assert links == (
+        f"[Leaderboard]({page}&viewStateShareKey=leaderboard) · "
+        f"[Learning curves]({page}&viewStateShareKey=curves&compareRunsMode=CHART) · "
+        f"[Replicates]({page}&viewStateShareKey=replicates) · "
+        f"[Figures and tables]({page}&searchFilter=params.level+%3D+%27results%27)"
+    )
+    assert leaderboards(uri) == {"toy": f"{page}&viewStateShareKey=leaderboard"}
+
+
+def test_no_tag_of_an_experiment_is_longer_than_old_servers_store(uri: str) -> None:
+    grid = make_grid()
+    corpora = [
+        grid["corpora"][0] | {"label": f"corpus {n}", "metric": f"metric_{n}", "notice": "x" * 900} for n in range(9)
+    ]
+    Tracker(uri, {**grid, "corpora": corpora, "source": "x" * 20_000})
+    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name("toy")
+    assert experiment is not None
+    assert {name: len(value) for name, value in experiment.tags.items() if len(value) > 5000} == {}
+    assert len(experiment.tags["reprise.source"]) == len(experiment.tags["mlflow.note.content"]) == 5000
+
+
+@pytest.mark.parametrize("grid", [make_grid(), text_grid()], ids=["without text", "with text"])
+def test_a_view_asks_for_runs_and_columns_that_are_there(uri: str, grid: Grid) -> None:
+    scored = text_records(grid, [0.4, 0.5]) if len(grid["cells"]) == 1 else make_records(grid)
+    Tracker(uri, grid).log(scored)
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("toy")
+    assert experiment is not None
+    shown: dict[str, list[str]] = {}
+    for identifier in ("leaderboard", "curves", "replicates"):
+        tag = json.loads(experiment.tags[f"mlflow.sharedViewState.{identifier}"])
+        state = json.loads(zlib.decompress(base64.b64decode(tag["state"].removeprefix("deflate;"))))
+        runs = client.search_runs([experiment.experiment_id], state["searchFilter"], order_by=[state["orderByKey"]])
+        there = {f"params.`{name}`" for run in runs for name in run.data.params}
+        there |= {f"metrics.`{name}`" for run in runs for name in run.data.metrics}
+        assert set(state["selectedColumns"]) <= there
+        shown[tag["name"]] = sorted({run.data.params["level"] for run in runs})
+    assert shown == {"Leaderboard": ["cell"], "Learning curves": ["arm"], "Replicates": ["cell", "replicate"]}
 
 
 def test_filters_find_children_by_their_cells_parameters(uri: str) -> None:
@@ -481,7 +661,7 @@ def test_a_changed_record_replaces_its_child_and_the_figures(uri: str) -> None:
     new = child_of(uri, key)
     assert new.info.run_id != old.info.run_id
     assert new.data.metrics["test_micro_f1_positive"] == pytest.approx(36.0)
-    assert parent_of(uri).data.metrics["test_micro_f1_positive_mean"] == pytest.approx(39.0)
+    assert parent_of(uri).data.metrics["mean_test_micro_f1_positive"] == pytest.approx(39.0)
     assert len(runs_of(uri)) == 8
     parent = parent_of(uri)
     assert all(child_of(uri, key).data.tags["mlflow.parentRunId"] == parent.info.run_id for key in cell["keys"])
@@ -506,7 +686,7 @@ def test_a_failed_record_is_a_failed_child_with_its_error(uri: str) -> None:
     assert Tracker(uri, grid).log(records) == 1
     assert child_of(uri, key).info.status == "FINISHED"
     assert parent_of(uri).info.status == "FINISHED"
-    assert parent_of(uri).data.metrics["test_micro_f1_positive_mean"] == pytest.approx(41.0)
+    assert parent_of(uri).data.metrics["mean_test_micro_f1_positive"] == pytest.approx(41.0)
 
 
 def test_errors_longer_than_mlflow_stores_are_cut_at_their_dull_ends(uri: str) -> None:
@@ -549,7 +729,7 @@ def test_an_incomplete_cell_has_n_but_no_mean(uri: str) -> None:
 def test_of_a_single_replicate_there_is_a_mean_and_no_deviation(uri: str) -> None:
     grid = make_grid(replicates=1)
     Tracker(uri, grid).log(make_records(grid))
-    assert parent_of(uri).data.metrics == pytest.approx({"n": 1, "test_micro_f1_positive_mean": 40.0})
+    assert parent_of(uri).data.metrics == pytest.approx({"n": 1, "mean_test_micro_f1_positive": 40.0})
 
 
 def test_a_mean_goes_when_more_replicates_are_planned(uri: str) -> None:

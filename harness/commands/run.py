@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.artifacts import ArtifactStore
-from harness.behind import Behind
+from harness.behind import Behind, attach
 from harness.commands.progress import name_of, progress, show, table_format, tell
 from harness.commands.records import tell_damaged
 from harness.datasets.sources import describe_left_out
@@ -142,6 +142,7 @@ def _run(grid: ResolvedGrid, runs: Mapping[str, RunSpec], asked: argparse.Namesp
             tell("The first failed run ends it (--fail-fast); what is finished is kept.")
     written_of = write_results(grid.plain, store, folder, tell)
     if took is not None:
+        _attach(asked, grid.plain, folder)
         tell(planned.compared(*took, workers, planned.disk.used(*written) - before))
     code = _conclude(runs, store, folder)
     show(render(grid.plain, written_of, table_format()))
@@ -235,6 +236,17 @@ def _mlflow(
             except HarnessError as error:
                 told(f"MLflow is left out: {error}. The records are whole; `sync` catches up")
         yield log
+
+
+def _attach(asked: argparse.Namespace, grid: dict[str, Any], folder: Path) -> None:
+    """MLflow shows the files of the results folder too, unless another process is at it."""
+    if asked.no_mlflow:
+        return
+    try:
+        with locked(asked.home, "mlflow", _what(asked)):
+            attach(asked.mlflow_uri or default_uri(asked.home), grid, folder, tell, HASTE)
+    except HarnessError as error:
+        tell(f"The files of {folder} are not in MLflow: {error}. `sync` catches up")
 
 
 @contextmanager

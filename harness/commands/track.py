@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+from typing import Any
 
 from harness import tracking
+from harness.commands.progress import tell
 from harness.commands.records import tell_damaged
 from harness.errors import HarnessError
 from harness.locks import locked
@@ -25,9 +27,21 @@ def sync(asked: argparse.Namespace) -> int:
     tell_damaged(store)
     with locked(asked.home, "mlflow", f"sync --grid {asked.grid}"):
         counts = tracking.sync(_uri(asked), grid, records)
-    told = f"{counts.written:,} runs written, {counts.removed:,} removed, {counts.unchanged:,} unchanged"
-    print(f"{grid['name']}: {told}")
+        told = f"{counts.written:,} runs written, {counts.removed:,} removed, {counts.unchanged:,} unchanged"
+        print(f"{grid['name']}: {told}", flush=True)
+        _attach(asked, grid)
     return 0
+
+
+def _attach(asked: argparse.Namespace, grid: dict[str, Any]) -> None:
+    """The files of the grid's results folder too, where the store takes them; the runs are whole without."""
+    folder = asked.results / grid["name"]
+    try:
+        count = tracking.attach(_uri(asked), grid, folder)
+    except HarnessError as error:
+        tell(f"The files of {folder} are left out: {error}")
+    else:
+        print(f"{grid['name']}: {count:,} files of {folder} uploaded")
 
 
 def ui(asked: argparse.Namespace) -> int:
@@ -52,7 +66,10 @@ def serve_ui(uri: str, host: str = "127.0.0.1", port: int = 5000) -> int:
     command += ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     if artifacts := artifacts_of(uri):
         command += ["--artifacts-destination", artifacts.as_uri()]
-    print(f"MLflow opens at http://{host}:{port} in some seconds; Ctrl-C ends it", flush=True)
+    address = f"http://{host}:{port}"
+    print(f"MLflow opens at {address} in some seconds; Ctrl-C ends it", flush=True)
+    for grid, page in tracking.leaderboards(uri).items():
+        print(f"  {grid}: {address}/{page}", flush=True)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server stays behind a killed harness
     server = subprocess.Popen(command)
     try:
