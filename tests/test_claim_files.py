@@ -178,6 +178,12 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path, text: str, told
     assert mistakes(tmp_path, text) == told
 
 
+def test_blanks_and_ends_of_lines_in_words_are_one_blank(tmp_path: Path) -> None:
+    text = HEAD.replace('"Us"', '"""\n Us\n\tand them\n"""') + CLAIM.replace('"it is so"', '"it\\nis   so"')
+    found = read(tmp_path, f'{text}note = "so\\r\\nso"\nparts = [{{{GOOD}}}]\n')
+    assert (found.title, found.claims[0].says, found.claims[0].note) == ("Us and them", "it is so", "so so")
+
+
 def test_a_file_that_is_not_there_or_no_toml_is_told(tmp_path: Path) -> None:
     missing, broken, binary = tmp_path / "no.toml", tmp_path / "broken.toml", tmp_path / "binary.toml"
     broken.write_text("title = ")

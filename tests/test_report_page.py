@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -278,21 +278,53 @@ def test_a_notice_stands_above_the_table(tmp_path: Path) -> None:
         assert section(found, name).all("p", **{"class": "notice"})[0].text == "Notice: made up"
 
 
-def test_claims_that_can_be_judged_are_there(tmp_path: Path) -> None:
-    claims = tmp_path / "mine.toml"
-    claims.write_text(
-        'title = "Mine"\n[[claims]]\nnumber = 1\nsays = "it helps"\nencoders = ["reader"]\n'
-        'parts = [{rule = "beats", first = "taught", second = "none"}]\n'
-    )
+CLAIMS = (
+    'title = "Mine"\n[groups]\nboth = ["none", "lexical/none"]\n[[claims]]\nnumber = 1\nsays = "it helps"\n'
+    'note = "Mind the gap."\nencoders = ["reader"]\nparts = [{rule = "beats", first = "taught", second = "none"}]\n'
+)
+
+
+def judged(folder: Path, claims: str, *arms: Made) -> Element:
+    """The page of these arms with these claims."""
+    file = folder / "mine.toml"
+    file.write_text(claims)
     names = {"encoder": ["reader", "lexical"], "strategy": ["none", "taught"]}
-    made = make(tmp_path, ARMS[:2])
-    told = write_report(*made, tmp_path / "report.html", read_claims(str(claims), names))
-    found = section(read(told.page), "claims")
+    return read(write_report(*make(folder, arms), folder / "report.html", read_claims(str(file), names)).page)
+
+
+def test_claims_that_can_be_judged_are_there(tmp_path: Path) -> None:
+    found = section(judged(tmp_path, CLAIMS, *ARMS[:2]), "claims")
     assert found.all("h2")[0].text == "Claims"
     assert table(found.all("table")[0])[1:] == [["1", "it helps", "supported", "2 of 2 comparisons hold"]]
-    assert [cell.attributes.get("class") for cell in found.all("table")[1].all("td")][2::3] == [" best"] * 2
-    unmeasured = write_report(*make(tmp_path, ARMS[:1]), tmp_path / "report.html", read_claims(str(claims), names))
-    assert not read(unmeasured.page).all(id="claims")
+    comparisons = found.all("table")[1].all("td")
+    assert [cell.attributes.get("class") for cell in comparisons][2::3] == [" best"] * 2
+    assert [cell.attributes.get("data-value") for cell in comparisons][1::3] == ["50", "200"]
+    assert not judged(tmp_path, CLAIMS, *ARMS[:1]).all(id="claims")
+
+
+def test_what_is_to_be_known_of_claims_stands_beside_them(tmp_path: Path) -> None:
+    claims = CLAIMS.replace('second = "none"', 'second = "both"') + (
+        '[[claims]]\nnumber = 2\nsays = "it calms"\n'
+        'parts = [{rule = "highest_variance", first = "reader/none", second = "lexical/none"}]\n'
+    )
+    page = judged(tmp_path, claims, *ARMS)
+    found = section(page, "claims")
+    assert [one.text for one in found.all("h4")] == ["Chosen on dev"]
+    notes, chosen = ([item.text for item in one.all("li")] for one in found.all("ul"))
+    assert notes == [
+        "Claim 1: Mind the gap.",
+        "Claim 2: An initialisation of this grid moves the labelled subset and the order of the mentions with the "
+        "initial weights.",
+        "Not complete: lexical, none: 1/3 (1 failed) at 200 labels",
+    ]
+    assert chosen == ["both of reader: reader at 50"]
+
+
+def test_settings_without_a_verdict_are_named(tmp_path: Path) -> None:
+    other = replace(ARMS[0], training=Training(features=("lexical",)))
+    found = section(judged(tmp_path, CLAIMS, *ARMS[:2], other), "claims")
+    assert len(found.all("h3")) == 1
+    assert found.all("p")[1].text.startswith("No claim can be judged in: ")
 
 
 # Who can read it

@@ -232,9 +232,10 @@ class _Reader:
         return name in self._known[kind]
 
     def _string(self, where: str, written: Any) -> str:
+        """The words, of several lines too, in one."""
         if not isinstance(written, str) or not written.strip():
             self.mistakes.append(f"{where}: expected some words, found {written!r}")
-        return str(written)
+        return " ".join(str(written).split())
 
     def _tables(self, where: str, written: Any) -> list[Mapping[str, Any]]:
         if isinstance(written, list) and written and all(isinstance(one, dict) for one in written):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,6 +23,14 @@ ALIKE = 0.01
 TEXT = ("name", "digest", "distance", "names", "reader", "parameters")
 """What makes texts the same, whichever sentences of them are read."""
 
+OF_SELECTIONS = ("sentences", "evaluation_text")
+"""What of a text some selections of its sentences have: how many a random sample has, whether dev and test are read."""
+
+FEATURES = "training.features"
+
+Chosen = dict[tuple[str, ...], tuple[str, dict[int, str]]]
+"""By the names of several arms, what they stand for in words, and by size the one of them that is the best on dev."""
+
 
 class Unmeasured(Exception):
     """Why something can't be compared: `form`, in which `{}` stands for the `thing`."""
@@ -34,21 +42,23 @@ class Unmeasured(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """The arms of one corpus entry that differ in encoder, strategy and selection of text, and in nothing else.
+    """The arms of one corpus entry that differ in encoder, strategy, its parameters and selection of text alone.
 
-    `corpus` is the entry as the resolved grid has it, `name` tells the setting from others of the grid, and `metric` is
-    that of the scores. `hidden` reads what the records of a complete cell tell of hidden vectors, one a replicate;
-    where a measure of those, `by`, is set, scores are those. `chosen` is filled as arms are chosen: by the names of the
-    arms, what they stand for in words, and by size which of them is the best.
+    Two arms of one encoder and strategy have the same training, vectors, text and encoder parameters. `corpus` is the
+    entry as the resolved grid has it, `name` tells the setting from others of the grid, and `metric` is that of the
+    scores. `refused` are encoders and strategies that the grid refuses together. `hidden` reads what the records of a
+    complete cell tell of hidden vectors, one a replicate; where a measure of those, `by`, is set, scores are those.
+    `chosen` is filled as arms are chosen.
     """
 
     corpus: Mapping[str, Any]
     name: str
     curves: Sequence[LearningCurve]
     metric: str
+    refused: Collection[tuple[str, str]]
     hidden: Callable[[LearningCurve, int], Sequence[Mapping[str, Any]]]
     by: str | None = None
-    chosen: dict[tuple[str, ...], tuple[str, dict[int, str]]] = field(default_factory=dict)
+    chosen: Chosen = field(default_factory=dict)
 
     @property
     def full(self) -> int:
@@ -89,7 +99,7 @@ class Setting:
         if span:
             return [self.size_of(f"S{number}") for number in range(int(span[1]), int(span[2]) + 1)]
         if written in ("every", "every but full"):
-            found = [size for size in self.sizes if written == "every" or size != self.full]
+            found = [size for size in self.sizes if written == "every" or size != self.size_of("full")]
         elif written.startswith("above "):
             found = self.parted(written.removeprefix("above "))[1]
         elif written.startswith("up to "):
@@ -97,7 +107,7 @@ class Setting:
         else:
             return [self.size_of(written)]
         if not found:
-            raise Unmeasured("the grid has no size that is {}", written)
+            raise Unmeasured("here there is no size {}", written.replace("every but full", "but the full one"))
         return found
 
     def parted(self, bound: str) -> tuple[list[int], list[int]]:
@@ -106,21 +116,26 @@ class Setting:
         return [size for size in self.sizes if size <= limit], [size for size in self.sizes if size > limit]
 
     def arms(self, choice: Choice, encoder: str | None) -> list[LearningCurve]:
-        """The arms that a choice names; Unmeasured where the grid has none of them."""
-        members = {(own or encoder, strategy) for own, strategy in choice.members}
+        """The arms that a choice names; Unmeasured where none of them is here."""
+        members = choice.of(encoder)
         fitting = [curve for curve in self.curves if (curve.encoder, curve.strategy) in members]
         found = [curve for curve in fitting if _reads(curve, choice.selection)]
         if found:
             return found
         on = f" on {choice.selection} text" if fitting else ""
         if not choice.is_open:
-            raise Unmeasured("the grid has no {}", f"'{choice.names}'{on}")
-        raise Unmeasured(f"the grid has no '{choice.names}'{on} with {{}}", str(encoder))
+            raise Unmeasured("here there is no {}", f"'{choice.names}'{on}")
+        raise Unmeasured(f"here there is no '{choice.names}'{on} with {{}}", str(encoder))
+
+    def absent(self, choice: Choice, encoder: str | None) -> list[str]:
+        """Those that a choice names besides its `arms` and that are not here, unless the grid refuses them."""
+        there = {(curve.encoder, curve.strategy) for curve in self.arms(choice, encoder)} | {*self.refused}
+        return ["/".join(member) for member in choice.of(encoder) if member not in there]
 
     def scores_of(self, curve: LearningCurve, size: int) -> Sequence[float]:
         """The scores of an arm; Unmeasured where its cell is not complete, or is not in the grid, or tells of none."""
-        if size not in self.sizes:
-            raise Unmeasured("the grid has no {} labels", f"{size:,}")
+        if size not in curve.sizes:
+            raise Unmeasured("here there is no size of {} labels", f"{size:,}")
         if size in curve.missing:
             raise Unmeasured("not complete: {}", f"{curve.name} at {size:,} labels ({curve.missing[size]})")
         return curve.test[self.metric][size] if self.by is None else self._measured(curve, size, self.by)
@@ -159,33 +174,30 @@ class Setting:
         gains: Values = first - over
         return gains
 
-    def average(self, side: Side, encoder: str | None) -> Values:
-        """The same on average over all sizes: the mean over log2 n."""
-        if len(self.sizes) < 2:
-            raise Unmeasured("{}", "an average needs at least 2 sizes")
-        return area_under_curve({size: self.scores(side, encoder, size) for size in self.sizes})  # type: ignore[misc]
+    def average(self, side: Side, encoder: str | None, sizes: Sequence[int]) -> Values:
+        """The same on average over some sizes: the mean over log2 n."""
+        if len(sizes) == 1:
+            return self.scores(side, encoder, sizes[0])
+        return area_under_curve({size: self.scores(side, encoder, size) for size in sizes})  # type: ignore[misc]
 
 
 def settings_of(grid: Grid, records: Records, metric: str | None) -> list[Setting]:
     """The settings of a grid, in its order; `metric` takes the place of each corpus's headline metric.
 
-    An arm that has no use for what tells settings apart (vectors, where it reads features alone) is in all of them.
+    An arm that has no use for what tells settings apart is in all of them. One of features alone is in every setting,
+    whatever its networks read of them: of several that differ in features the one that fits, else that with the most.
     """
     found = []
     by_corpus: dict[int, list[LearningCurve]] = {}
     for curve in learning_curves(grid, records):
         by_corpus.setdefault(curve.corpus, []).append(curve)
     for place, own in by_corpus.items():
-        corpus, varying = grid["corpora"][place], _varying(own)
-        shared = [{name: _settled(curve.spec)[name] for name in varying} for curve in own]
-        for whole in _widest(shared):
-            arms = [curve for curve, one in zip(own, shared, strict=True) if _fits(one, whole)]
-            names = [corpus["label"]]
-            names += _in_common(curve.variant for curve, one in zip(own, shared, strict=True) if one == whole)
-            if text := whole.get("text"):
-                names.append(text["name"])
-            hidden = partial(_hidden, grid, records)
-            found.append(Setting(corpus, ", ".join(names), arms, metric or corpus["metric"], hidden))
+        corpus = grid["corpora"][place]
+        refused = {(one["encoder"], one["strategy"]) for one in grid["refusals"] if one["corpus"] == corpus["label"]}
+        hidden = partial(_hidden, grid, records)
+        for whole, arms in _apart(own):
+            name = ", ".join([corpus["label"], *_names(whole, arms)])
+            found.append(Setting(corpus, name, arms, metric or corpus["metric"], refused, hidden))
     return found
 
 
@@ -206,36 +218,93 @@ def _reads(curve: LearningCurve, selection: str | None) -> bool:
     return selection is None or text is None or text["selection"] == selection
 
 
-def _settled(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a spec no claim compares; None where an arm has no use for it."""
-    text = spec.get("text")
-    return {
-        **{f"training.{name}": value for name, value in spec["training"].items()},
-        "vectors": spec.get("vectors"),
-        "text": {name: text.get(name) for name in TEXT} if text else None,
-    }
+def _settled(curve: LearningCurve) -> dict[str, Any]:
+    """What of an arm's spec no claim compares, without what the arm has no use for."""
+    spec = curve.spec
+    found = {f"training.{name}": value for name, value in spec["training"].items()}
+    if found.get("training.standardise") is None:
+        found.pop("training.standardise", None)
+    found |= {f"encoder.{curve.encoder}.{name}": value for name, value in spec["encoder"]["parameters"].items()}
+    if spec.get("vectors"):
+        found["vectors"] = spec["vectors"]
+    if text := spec.get("text"):
+        found["text"] = {name: text.get(name) for name in TEXT}
+        found |= {f"text.{name}": text[name] for name in OF_SELECTIONS if text.get(name) is not None}
+    return found
 
 
-def _varying(curves: Sequence[LearningCurve]) -> list[str]:
+def _apart(curves: Sequence[LearningCurve]) -> list[tuple[dict[str, Any], list[LearningCurve]]]:
+    """The arms of each setting with what they share of that in which others differ; one may be in several."""
+    settled = [_settled(curve) for curve in curves]
+    varying = _varying(curves, settled)
+    shared = [{name: one[name] for name in varying if name in one} for one in settled]
+    found = []
+    for whole in _widest(shared):
+        places = [place for place, one in enumerate(shared) if _fits(one, whole)]
+        places += _features_alone(curves, shared, whole, places)
+        found.append((sorted(places), {name: whole[name] for name in varying if name in whole}))
+    found.sort(key=lambda one: one[0])
+    return [(whole, [curves[place] for place in places]) for places, whole in found]
+
+
+def _varying(curves: Sequence[LearningCurve], settled: Sequence[Mapping[str, Any]]) -> list[str]:
     """What of it the grid has in several ways for one encoder and strategy; encoders may have defaults of their own."""
     values: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
-    for curve in curves:
-        for name, value in _settled(curve.spec).items():
+    for curve, one in zip(curves, settled, strict=True):
+        for name, value in one.items():
             values[curve.encoder, curve.strategy, name].append(value)
     return list(dict.fromkeys(name for (*_, name), found in values.items() if any(one != found[0] for one in found)))
 
 
+def _widest(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All that those have together that agree in what they share, without what is part of another one."""
+    joined: list[dict[str, Any]] = []
+    for one in found:
+        for other in [{}, *joined]:
+            agree = all(other.get(name, value) == value for name, value in one.items())
+            if agree and (both := other | one) not in joined:
+                joined.append(both)
+    return [one for one in joined if not any(_fits(one, other) for other in joined if other != one)]
+
+
 def _fits(one: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
-    return all(value is None or whole[name] == value for name, value in one.items())
+    return all(name in whole and whole[name] == value for name, value in one.items())
 
 
-def _widest(found: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Each once, without those that fit into another one."""
-    once = [one for place, one in enumerate(found) if one not in found[:place]]
-    return (one for one in once if not any(_fits(one, other) for other in once if other != one))
+def _features_alone(
+    curves: Sequence[LearningCurve],
+    shared: Sequence[Mapping[str, Any]],
+    whole: Mapping[str, Any],
+    places: Sequence[int],
+) -> list[int]:
+    """The places of arms of features alone that fit but for their features, the one with the most of each kind that
+    has none among `places`.
+    """
+    there = {(curves[place].encoder, curves[place].strategy) for place in places}
+    most: dict[tuple[str, str], int] = {}
+    for place, (curve, one) in enumerate(zip(curves, shared, strict=True)):
+        kind = curve.encoder, curve.strategy
+        but_for = {name: value for name, value in one.items() if name != FEATURES}
+        if curve.spec.get("vectors") is None and kind not in there and _fits(but_for, whole):
+            most[kind] = max(most.get(kind, place), place, key=lambda at: len(curves[at].spec["training"]["features"]))
+    return list(most.values())
 
 
-def _in_common(variants: Iterable[str]) -> list[str]:
-    """What variants, such as `features=on, cell=torch`, have in common."""
-    parts = [variant.split(", ") for variant in variants]
-    return [part for part in parts[0] if part and all(part in others for others in parts)]
+def _names(whole: Mapping[str, Any], arms: Sequence[LearningCurve]) -> Iterator[str]:
+    """What tells a setting from others, in the words of its arms' variants: `features=on`, `bilstm hidden=100`.
+
+    That texts hold what is scored is told of a single setting too.
+    """
+    for name, value in whole.items():
+        section, _, leaf = name.rpartition(".")
+        variant = next(arm.variant for arm in arms if _settled(arm).get(name) == value)
+        leaves = [leaf] if section else [*value, *(value.get("parameters") or {})]
+        parts = [part for part in variant.split(", ") if part.partition("=")[0] in leaves]
+        encoder = section.removeprefix("encoder.") + " " if section.startswith("encoder.") else ""
+        yield from (encoder + part for part in (parts[:1] if section else parts))
+        if name == "text":
+            yield value["name"]
+    if any((arm.spec.get("text") or {}).get("evaluation_text") for arm in arms):
+        yield "with evaluation text"
+    elif "text.evaluation_text" in whole:
+        yield "without evaluation text"

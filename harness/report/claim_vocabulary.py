@@ -36,7 +36,7 @@ class Rule:
 RULES = {
     "beats": Rule("beats", {}, takes_measures=True),
     "about": Rule("is about (within {within} points)", {"within": 2}),
-    "at_least": Rule("is at least (but for {within} points)", {"within": 2}),
+    "at_least": Rule("is not worse by more than {within} points than", {"within": 2}),
     "at_most": Rule("adds at most {points} points to", {"points": None}),
     "efficiency_at_least": Rule(
         "has a label efficiency of at least {times} against", {"times": None}, takes_gains=False
@@ -82,6 +82,10 @@ class Choice:
     def is_open(self) -> bool:
         """Whether it takes the encoder in turn."""
         return any(encoder is None for encoder, _ in self.members)
+
+    def of(self, encoder: str | None) -> list[tuple[str, str]]:
+        """Its members, with an encoder in turn."""
+        return [(own or str(encoder), strategy) for own, strategy in self.members]
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,8 @@ def write_report(grid: Grid, records: RecordStore, page: Path, claims: Claims | 
     folder = figures_folder(page)
     drawn, skipped = _draw(grid, arms, records, folder)
     context = _context(grid, arms, drawn, skipped)
-    if claims and (verdicts := claims_section(claims, grid, records)):
-        context |= {"claims": verdicts, "claims_title": claims.title, "claims_legend": CLAIMS_LEGEND}
+    if claims and (section := claims_section(claims, grid, records)).settings:
+        context |= {"claims": section, "claims_title": claims.title, "claims_legend": CLAIMS_LEGEND}
     data = _environment().get_template("page.html.jinja").render(context).encode()
     write_atomically(page, lambda file: file.write(data))
     done = progress([cell.row for arm in arms for cell in arm.cells.values()])
@@ -178,7 +178,7 @@ def _context(grid: Grid, arms: Sequence[Arm], drawn: Sequence[Figure], skipped: 
         "grid": grid,
         "progress": progress(rows).told(),
         "sections": SECTIONS,
-        "claims": [],
+        "claims": None,
         "grid_facts": facts.grid_facts(grid, arms),
         "entries": list(_entries(grid, arms)),
         "sources": sources_of_text(grid),
