@@ -172,6 +172,10 @@ def _metrics(record: Mapping[str, Any], headline: str) -> Iterator[tuple[str, fl
         yield f"text_{name}", 100 * value if name in SHARES else value, 0
     if pretraining := record.get("pretraining"):
         yield from _pretraining(pretraining)
+    for time in ("before", "after") if record.get("hidden") else ():
+        for name in ("knn", "silhouette"):
+            if record["hidden"][time][name] is not None:
+                yield f"hidden_{name}_{time}", record["hidden"][time][name], 0
     for group in ("counts", "seconds"):
         for name, value in (record.get(group) or {}).items():
             yield f"{group}_{name}", value, 0

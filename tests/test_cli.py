@@ -580,12 +580,12 @@ class TestMLflow:
 
     def test_a_deleted_database_is_rebuilt_by_sync(self, tracked: Path, capsys: pytest.CaptureFixture[str]) -> None:
         before = self.table()
-        assert len(before) == 4 + 8  # cells and runs
+        assert len(before) == 4 + 8 + 2 + 1  # cells, runs, arms, results
         assert (before["metrics.n"].dropna() == 2).all()
         (tracked / ".harness/mlflow.db").unlink()
         # In a process of its own, as a person would: MLflow keeps a deleted database open.
         out, err = started("sync", "--grid", "tiny").communicate(timeout=300)
-        assert out == "tiny: 8 runs written, 0 removed, 0 unchanged\n", err
+        assert out == "tiny: 8 runs written, 0 removed, 0 unchanged\ntiny: 3 files of results/tiny uploaded\n", err
         capsys.readouterr()
         pd.testing.assert_frame_equal(self.table(), before)
         assert harness("sync", "--grid", "tiny") == 0

@@ -63,13 +63,13 @@ Made_ = tuple[dict[str, Any], RecordStore]
 
 
 @pytest.mark.parametrize("folder", sorted(file.parent.name for file in RESULTS.glob("*/grid.json")))
-def test_the_keys_of_runs_without_it_are_what_they_were(folder: str) -> None:
+def test_the_keys_of_runs_with_and_without_it_are_what_they_were(folder: str) -> None:
     grid = json.loads((RESULTS / folder / "grid.json").read_text(encoding="utf-8"))
     for cell in grid["cells"]:
         specs = [RunSpec.from_dict({**cell["spec"], "replicate": at}) for at in range(len(cell["keys"]))]
         assert [spec.key for spec in specs] == cell["keys"]
         assert {spec.cell for spec in specs} == {cell["cell"]}
-        assert "save_hidden" not in specs[0].as_dict()
+        assert ("save_hidden" in specs[0].as_dict()) == (folder == "hidden")
 
 
 GRID = """
@@ -110,7 +110,9 @@ def test_anything_but_true_or_false_is_a_mistake(home: Path, value: str) -> None
 
 
 def test_the_grid_that_comes_with_it_asks_for_it() -> None:
-    assert grid_names()["hidden"].startswith("Hidden vectors of pcnn before and after fine-tuning")
+    assert grid_names()["hidden"].startswith(
+        "Hidden vectors of pcnn, at random and pre-trained, before and after fine-tuning"
+    )
     assert "\nsave_hidden = true\n" in read_grid("hidden")[1]
 
 
@@ -865,6 +867,6 @@ def test_the_papers_claim_is_judged_by_them(tmp_path: Path) -> None:
     page = render_claims(claims, grid, store, "md")
     assert "lies between -1 and 1" in page
     assert (
-        "| 10 | pcnn/pre-training beats pcnn/stepwise by silhouette of hidden vectors after fine-tuning | **+0." in page
+        "| 10 | pcnn/seq-unshared beats pcnn/stepwise by silhouette of hidden vectors after fine-tuning | **+0." in page
     )
     assert "Claim 10: By the hidden vectors of the dev set's five most frequent relations, not by test scores" in page

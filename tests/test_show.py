@@ -150,6 +150,21 @@ def test_a_text_and_what_pre_training_came_to_are_told(tmp_path: Path, printed: 
     )
 
 
+def test_hidden_vectors_are_told(tmp_path: Path, printed: Printed) -> None:
+    assert main(["records", "import", str(RESULTS / "hidden"), "--home", str(tmp_path)]) == 0
+    (record, *_) = records_of(tmp_path).values()
+    found = record["hidden"]
+    printed()
+    assert main(["show", record["key"], "--home", str(tmp_path), "--results", str(RESULTS)]) == 0
+    out = printed()[0]
+    assert (
+        "\n\nHidden vectors of dev\n  of                  362 mentions of per:employee_of(e1,e2), per:employee" in out
+    )
+    for time in ("before", "after"):
+        told = f"k-NN agreement {found[time]['knn']:.3f} (k = 10), silhouette {found[time]['silhouette']:.3f}\n"
+        assert f"{time} fine-tuning".ljust(20) + told in out
+
+
 def test_a_failed_run_tells_its_error(tmp_path: Path, printed: Printed) -> None:
     _, records = made(Arm("bilstm/seq", {50: [None]}))
     (record,) = records.values()

@@ -355,6 +355,20 @@ def test_a_child_shows_parameters_scores_curves_and_times(uri: str) -> None:
     assert child.data.tags["mlflow.note.content"] == "A public revision of StanfordRE."
 
 
+def test_a_child_shows_how_close_its_hidden_vectors_lie(uri: str) -> None:
+    grid = text_grid()
+    records = text_records(grid, [0.4, 0.5])
+    key = next(iter(records))
+    found = {"before": {"knn": 0.4, "silhouette": -0.1}, "after": {"knn": None, "silhouette": None}}
+    records[key] = {**records[key], "hidden": found}
+    Tracker(uri, grid).log(records)
+    shown = child_of(uri, key).data.metrics
+    assert {name: value for name, value in shown.items() if name.startswith("hidden")} == {
+        "hidden_knn_before": 0.4,
+        "hidden_silhouette_before": -0.1,
+    }
+
+
 def test_a_child_shows_its_text_and_its_pretraining_by_epoch(uri: str) -> None:
     grid = text_grid()
     Tracker(uri, grid).log(text_records(grid, [0.4, 0.5]))

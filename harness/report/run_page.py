@@ -26,6 +26,7 @@ def told_run(record: Record, corpus: Mapping[str, Any] | None, where: Mapping[st
         ("Scores in percent", _scores(record, corpus)),
         ("Learning", _learning(record, corpus)),
         ("Text and pre-training", _pretraining(record)),
+        ("Hidden vectors of dev", _hidden(record)),
         ("Seconds", ((name.replace("_", " "), f"{value:,.2f}") for name, value in (record["seconds"] or {}).items())),
         ("Environment", _environment(record["environment"] or {})),
     ]
@@ -109,6 +110,20 @@ def _pretraining(record: Record) -> Lines:
         yield "epochs", f"{len(pretraining['loss'])}, of which number {pretraining['best_epoch']} is kept"
         yield "held-out loss", f"{before:.2f} before, {after:.2f} after"
         yield "pre-training took", f"{pretraining['seconds']:,.1f} s, once for all runs that start from it"
+
+
+def _hidden(record: Record) -> Lines:
+    if not (hidden := record.get("hidden")):
+        return
+    relations = ", ".join(hidden["relations"])
+    yield "of", f"{hidden['mentions']:,} mentions of {relations}; {hidden['dimension']:,} numbers each"
+    for time in ("before", "after"):
+        found = hidden[time]
+        yield (
+            f"{time} fine-tuning",
+            found["reason"]
+            or (f"k-NN agreement {found['knn']:.3f} (k = {hidden['k']}), silhouette {found['silhouette']:.3f}"),
+        )
 
 
 def _environment(environment: Mapping[str, Any]) -> Lines:
