@@ -243,6 +243,7 @@ def test_a_grid_on_a_real_terminal(
     make_plugin("corpus", "small", CORPUS)
     make_plugin("encoder", "strange", ENCODER)
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    monkeypatch.delenv("COLUMNS", raising=False)  # else they count, and not the terminal's
     (tmp_path / "v.txt").write_text("near 1 0 1\nx1 0 1 0\n")
     (tmp_path / "tiny.toml").write_text(GRID)
     shown, slave = terminal
