@@ -301,7 +301,9 @@ def test_one_replicate_has_a_mean_without_a_deviation() -> None:
     grid["cells"] = [{**grid["cells"][0], "keys": ["c1-0"]}]
     assert "| bilstm | none | **60.0** |" in render(grid, RECORDS, "md")
     assert "over n = 1 replicates" in render(grid, RECORDS, "md")
-    assert render(grid, RECORDS, "csv").endswith(",6405,1,1,micro-F1 over all classes (%),60.0000,,,,,,,,,36.0000,best,,,,,,,,\n")
+    assert render(grid, RECORDS, "csv").endswith(
+        ",6405,1,1,micro-F1 over all classes (%),60.0000,,,,,,,,,36.0000,best,,,,,,,,\n"
+    )
 
 
 @pytest.mark.parametrize("format", FORMATS)
