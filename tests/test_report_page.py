@@ -168,6 +168,17 @@ def test_the_best_of_a_column_is_bold_and_cells_are_sorted_by_their_means(page: 
     )
 
 
+def test_label_efficiencies_stand_beneath_the_leaderboard(page: Element) -> None:
+    (found,) = [one for one in section(page, "leaderboard").all("table") if "Label eff" in one.all("caption")[0].text]
+    assert found.all("caption")[0].text.startswith(
+        "Label efficiency against the best baseline on dev. How many times as"
+    )
+    header, line = table(found)
+    assert header == ["encoder", "strategy", "text", "50 labels", "200 labels"]
+    assert line[:3] == ["reader", "taught", "wiki (random)"] and re.fullmatch(r">1\.0x( \[.*\])?", line[4])
+    assert [float(cell.attributes["data-value"] or "") for cell in found.all("td")] == [4.0, 1.0]
+
+
 def test_the_areas_under_the_learning_curves_of_the_arms_that_have_all_sizes(page: Element) -> None:
     (found,) = [one for one in section(page, "leaderboard").all("table") if "Area under" in one.all("caption")[0].text]
     header, *lines = table(found)

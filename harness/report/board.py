@@ -25,8 +25,8 @@ MARKS = (
     "Holm over the column."
 )
 EFFICIENCY = (
-    "How many times as many labels the baseline needs for the same score, and the 95 % interval; `>` and `<` are "
-    "bounds, where the baseline never gets there or starts above."
+    "How many times as many labels the baseline needs for the same score, and the 95 % interval; a number after > or < "
+    "is a bound, for the baseline never gets there or starts above."
 )
 
 

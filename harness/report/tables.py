@@ -65,8 +65,8 @@ def efficiencies(rows: Sequence[Row]) -> Iterator[Listing]:
         told = [row for row in rows if name in row["efficiencies"]]
 
         def entry(row: Row, name: str = name) -> Entry:
-            one = row["efficiencies"][name]
-            return Entry(one.told(), one.value.value)
+            value, _, interval = row["efficiencies"][name].told().partition(" ")
+            return Entry(value, row["efficiencies"][name].value.value, interval)
 
         yield _by_size(f"{title}. {said}".rstrip("."), told, pair_columns(rows), entry)
 
