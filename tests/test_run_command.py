@@ -118,6 +118,7 @@ def test_results_keep_the_records_that_another_home_has_made(here: Path, printed
     before, board = table(), (here / "results/small/leaderboard.csv").read_text()
     (here / "home").rename("theirs")
     printed()
+    time.sleep(1)  # records tell the second in which they were finished, and the later one stays
     assert run("--workers", "0", "--replicates", "1") == 0
     out, err = printed()
     assert "Records of results/small that are not in home/records, or worse there, stay in it: 1\n" in err
