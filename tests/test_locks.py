@@ -33,7 +33,7 @@ with locked(Path(sys.argv[1]), "records", "run --grid kbp37"):
     sys.stdin.read()
 """
 
-FORK = "import os; r, w = os.pipe(); os.fork() or (os.write(w, b"x"), sys.stdin.read(), os._exit(0)); os.read(r, 1)"
+FORK = "import os; r, w = os.pipe(); os.fork() or (os.write(w, b'x'), sys.stdin.read(), os._exit(0)); os.read(r, 1)"
 
 TAKE_TURNS = """
 import os, sys, time
