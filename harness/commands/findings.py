@@ -25,13 +25,17 @@ def claims(asked: argparse.Namespace) -> int:
 
     check("metric", [asked.metric] if asked.metric else [], METRICS)
     grid, store = _grid(asked, asked.grid)
-    known = {
-        kind: {*registry.origins(kind), *(cell[kind] for cell in grid["cells"])} for kind in ("encoder", "strategy")
-    }
-    table = render_claims(read_claims(asked.claims, known), grid, store, asked.format, asked.metric)
+    table = render_claims(read_claims(asked.claims, known_names(grid)), grid, store, asked.format, asked.metric)
     tell_damaged(store)
     sys.stdout.write(table)
     return 0
+
+
+def known_names(grid: dict[str, Any]) -> dict[str, set[str]]:
+    """The encoders and strategies that claims may name: those that are here, and those of the grid."""
+    return {
+        kind: {*registry.origins(kind), *(cell[kind] for cell in grid["cells"])} for kind in ("encoder", "strategy")
+    }
 
 
 def compare(asked: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from harness import registry
+from harness.commands.findings import known_names
 from harness.commands.records import tell_damaged
 
 
@@ -19,10 +19,7 @@ def report(asked: argparse.Namespace) -> int:
     grid = read_resolved(asked.grid, asked.home, asked.results)
     records = records_of_grid(grid, asked.home, asked.results, lambda line: print(f"harness: {line}", file=sys.stderr))
     page = asked.out or asked.results / grid["name"] / "report.html"
-    known = {
-        kind: {*registry.origins(kind), *(cell[kind] for cell in grid["cells"])} for kind in ("encoder", "strategy")
-    }
-    written = write_report(grid, records, page, read_claims(asked.claims, known))
+    written = write_report(grid, records, page, read_claims(asked.claims, known_names(grid)))
     tell_damaged(records)
     for one in written.skipped:
         print(f"no figure: {one.title}, {one.where}: {one.reason}")
