@@ -75,12 +75,12 @@ def browser(started: Any, page: str) -> Any:
 
 def heads(browser: Any) -> dict[str, Any]:
     """The buttons of the leaderboard by what stands on them."""
-    buttons = browser.find_elements(By.CSS_SELECTOR, "#leaderboard ~ .box thead button")
+    buttons = browser.find_elements(By.CSS_SELECTOR, "[aria-labelledby='leaderboard-1'] thead button")
     return {button.text.split()[0]: button for button in buttons}
 
 
 def strategies(browser: Any) -> list[str]:
-    rows = browser.find_elements(By.CSS_SELECTOR, "#leaderboard ~ .box tbody tr")
+    rows = browser.find_elements(By.CSS_SELECTOR, "[aria-labelledby='leaderboard-1'] tbody tr")
     return [" ".join(name.text for name in row.find_elements(By.TAG_NAME, "th")[:2]) for row in rows]
 
 
@@ -200,7 +200,7 @@ def test_without_scripts_it_is_all_there(started: Any, page: str) -> None:
     started.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         started.get(page)
-        assert len(started.find_elements(By.CSS_SELECTOR, "#leaderboard ~ .box tbody tr")) == 4
+        assert len(started.find_elements(By.CSS_SELECTOR, "[aria-labelledby='leaderboard-1'] tbody tr")) == 4
         assert started.find_elements(By.TAG_NAME, "button") == []
     finally:
         started.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
