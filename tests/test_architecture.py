@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -212,6 +213,12 @@ def test_a_library_is_imported_in_its_room_alone(room: str) -> None:
         assert is_below(room, *LIBRARIES.get(library, (room,))), (
             f"{library} belongs to {LIBRARIES[library] or 'no room'}"
         )
+
+
+def test_every_package_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    found = {".".join(file.parent.relative_to(ROOT).parts) for file in FILES if file.name == "__init__.py"}
+    assert set(listed) == found | {"benchmarks", "benchmarks.claims"}
 
 
 # What a fresh process has in memory
