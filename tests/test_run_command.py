@@ -130,6 +130,17 @@ def test_results_keep_the_records_that_another_home_has_made(here: Path, printed
     assert (here / "results/small/leaderboard.csv").read_text() == board
 
 
+def test_results_with_one_of_their_two_files_are_told(here: Path, printed: Printed) -> None:
+    (here / "small.toml").write_text(GRID.replace(', "mine"', ""))
+    assert run("--workers", "0") == 0
+    (here / "results/small/predictions.npz").unlink()
+    printed()
+    assert run("--workers", "0") == 0
+    told = "results/small has records.csv.gz without predictions.npz: its records can't be read, and are left out\n"
+    assert told in printed()[1]
+    assert (here / "results/small/predictions.npz").is_file()
+
+
 def test_what_vanishes_in_the_middle_of_a_grid_is_made_again(tmp_path: Path) -> None:
     grid = resolve("small", GRID.replace(', "mine"', "").replace("replicates = 2", "replicates = 4"), tmp_path)
     home = tmp_path / "home"

@@ -9,7 +9,7 @@ from typing import Any
 from harness import exchange
 from harness.errors import DataError, HarnessError
 from harness.records import RecordStore
-from harness.report.restored import RestoredRecords
+from harness.report.restored import RestoredRecords, beside
 from harness.report.results import grid_keys, read_resolved, resolved_grid_file
 
 Tell = Callable[[str], object]
@@ -22,11 +22,10 @@ def records_of_grid(grid: dict[str, Any], home: Path, results: Path, tell: Tell)
     """
     store: RecordStore = RecordStore(home / exchange.RECORDS)
     folder, keys = results / grid["name"], grid_keys(grid)
-    if (folder / exchange.TABLE).is_file() and (folder / exchange.ARRAYS).is_file():
-        restored = RestoredRecords(folder, tell, store)
-        if more := len(set(restored.keys()).intersection(keys)):
-            tell(f"{more:,} of {len(keys):,} records are those of {folder}: {home} lacks them, or has worse ones")
-            return restored
+    restored = beside(folder, store, tell)
+    if restored is not None and (more := len(set(restored.keys()).intersection(keys))):
+        tell(f"{more:,} of {len(keys):,} records are those of {folder}: {home} lacks them, or has worse ones")
+        return restored
     if any(store.path(key).exists() for key in keys):
         return store
     raise HarnessError(

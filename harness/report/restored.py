@@ -10,6 +10,18 @@ from harness import exchange
 from harness.records import Classes, Hidden, Record, RecordStore, check_predictions
 
 
+def beside(folder: Path, home: RecordStore, tell: Callable[[str], object]) -> RestoredRecords | None:
+    """The records of a results folder with those of a home; None where the folder has none that can be read.
+
+    `tell` is told where it has one of its two files without the other.
+    """
+    there = [name for name in (exchange.TABLE, exchange.ARRAYS) if (folder / name).is_file()]
+    if len(there) == 1:
+        lacking = exchange.ARRAYS if there == [exchange.TABLE] else exchange.TABLE
+        tell(f"{folder} has {there[0]} without {lacking}: its records can't be read, and are left out")
+    return RestoredRecords(folder, tell, home) if len(there) == 2 else None
+
+
 class RestoredRecords(RecordStore):
     """The records of a results folder, checked as those that come home, and held as JSON; nothing is written.
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.exchange import ARRAYS, TABLE, export
+from harness.exchange import export
 from harness.records import RecordStore, write_atomically
 from harness.report.leaderboard import FORMATS
-from harness.report.restored import RestoredRecords
+from harness.report.restored import beside
 from harness.report.standings import standing_rows
 from harness.report.variances import csv_of_rows
 
@@ -23,11 +23,10 @@ def write_results(grid: dict[str, Any], store: RecordStore, folder: Path, tell: 
     worse, stay in it, and in its tables; `tell` is told of them.
     """
     keys = grid_keys(grid)
-    if (folder / TABLE).is_file() and (folder / ARRAYS).is_file():
-        there = RestoredRecords(folder, tell, store)
-        if kept := list(there.keys()):
-            tell(f"Records of {folder} that are not in {store.root}, or worse there, stay in it: {len(kept):,}")
-            keys, store = list(dict.fromkeys(keys + kept)), there
+    there = beside(folder, store, tell)
+    if there is not None and (kept := list(there.keys())):
+        tell(f"Records of {folder} that are not in {store.root}, or worse there, stay in it: {len(kept):,}")
+        keys, store = list(dict.fromkeys(keys + kept)), there
     rows = standing_rows(grid, store)
     texts = {
         "grid.json": json.dumps(grid, indent=1) + "\n",
