@@ -21,6 +21,25 @@ PAPER = "Li et al. 2016"
 """The source of most defaults: Unsupervised Pre-training With Seq2Seq Reconstruction Loss (ALTA 2016)."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Among:
+    """Tuning tries one of these values."""
+
+    values: tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Between:
+    """Tuning tries a number from `low` to `high`, both included; with `log`, even in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+Search = Among | Between
+
+
 def parameter(
     default: Any,
     meaning: str,
@@ -30,12 +49,14 @@ def parameter(
     at_least: float | None = None,
     above: float | None = None,
     at_most: float | None = None,
+    search: Search | None = None,
 ) -> Any:
     """A field of a parameters dataclass: its default, what it means, its unit, where the default comes from.
 
     `at_least` and `above` bound numbers from below (inclusive and exclusive), `at_most` from above (inclusive).
+    `search` is what tuning tries of it; nothing: it stays as it is.
     """
-    metadata = {"meaning": meaning, "unit": unit, "source": source}
+    metadata = {"meaning": meaning, "unit": unit, "source": source, "search": search}
     bounds = {"at_least": at_least, "above": above, "at_most": at_most}
     return dataclasses.field(default=default, metadata=metadata | bounds)
 

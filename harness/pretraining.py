@@ -23,7 +23,7 @@ from torch import Tensor
 from harness.batching import Indices, evaluation_batches, training_batches
 from harness.contracts import Objective, UnlabelledMentions
 from harness.errors import DataError, DivergedError
-from harness.parameters import PAPER, parameter
+from harness.parameters import PAPER, Among, Between, parameter
 from harness.seeding import numpy_stream, torch_stream
 
 Weights = dict[str, Tensor]
@@ -34,12 +34,18 @@ class Pretraining:
     """AdaGrad over relation mentions, at most some epochs, stopped early by the loss of mentions that are held out."""
 
     learning_rate: float | None = parameter(
-        None, "AdaGrad's learning rate in pre-training; nothing: the encoder's own", source=PAPER, above=0
+        None,
+        "AdaGrad's learning rate in pre-training; nothing: the encoder's own",
+        source=PAPER,
+        above=0,
+        search=Between(0.01, 0.5, log=True),
     )
     l2: float = parameter(1e-5, "L2 weight decay in pre-training", source=PAPER, at_least=0)
     initial_accumulator: float = parameter(0.0, "AdaGrad's accumulator at the start of pre-training", at_least=0)
     batch_size: int = parameter(64, "mentions a batch of pre-training", unit="mentions", source=PAPER, at_least=1)
-    epochs: int = parameter(10, "most passes over the mentions in pre-training", source=PAPER, at_least=1)
+    epochs: int = parameter(
+        10, "most passes over the mentions in pre-training", source=PAPER, at_least=1, search=Among((3, 10))
+    )
     held_out: float = parameter(0.02, "share of the mentions that early stopping holds out", above=0, at_most=0.5)
     patience: int = parameter(1, "epochs without a better held-out loss that end pre-training", at_least=1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,6 +55,10 @@ class LabelledSplit:
     negative: str | None
     outputs: Outputs
 
+    def without_test(self) -> LabelledSplit:
+        """The same for a study, which is not to know how it would score on test."""
+        return replace(self, split=replace(self.split, test=self.split.test[:0]))
+
 
 def execute(
     spec: RunSpec, store: ArtifactStore, device: str, headline: str, negative: str | None, commit: str
@@ -81,6 +85,8 @@ def _set_up(spec: RunSpec, store: ArtifactStore, device: torch.device, headline:
     started = time.perf_counter()
     mentions, prepared = _prepared(spec, store)
     labelled = label_split(spec.corpus, mentions, negative)
+    if spec.tuning:
+        labelled = labelled.without_test()
     told_apart = labelled.outputs
     chosen = subset(labelled.split.train, spec.size, spec.stream("subset"))
     dev_indices = subset(labelled.split.dev, spec.training.dev_size or len(labelled.split.dev), spec.stream("subset"))
@@ -104,7 +110,8 @@ def _set_up(spec: RunSpec, store: ArtifactStore, device: torch.device, headline:
     features = Features(mentions, groups, chosen, device)
     classifier_stream = torch_stream("initialisation", replicate, "classifier")
     model = Model(encoder, features.size, len(told_apart.scored), classifier_stream).to(device)
-    tuning = FineTuning(model, inputs, features, spec.training, told_apart.mask(device))
+    dropped = torch_stream("dropout", spec.stream("order"))
+    tuning = FineTuning(model, inputs, features, spec.training, told_apart.mask(device), dropped)
     if spec.training.standardise:
         tuning.standardise(labelled.split.train, reading_lengths(prepared, labelled.split.train))
     batches = training_batches(train.lengths, spec.training.batch_size, numpy_stream("order", spec.stream("order")))
@@ -167,8 +174,11 @@ class _Run:
         """What the run comes to, from what it predicts of dev and test and the seconds of training and scoring."""
         dev, test = predicted
         training, scoring = seconds
+        scores = {"dev": self._scores(self.dev, dev)}
+        if not self.spec.tuning:
+            scores["test"] = self._scores(self.test, test)
         found = {
-            "scores": {"dev": self._scores(self.dev, dev), "test": self._scores(self.test, test)},
+            "scores": scores,
             "curve": {"update": curve.update, "loss": curve.loss, "dev": curve.dev},
             "best_update": curve.update[curve.best],
             "counts": {
@@ -189,6 +199,8 @@ class _Run:
         }
         scored = self.labelled.outputs.scored
         record = _record(self.spec, COMPLETE, None, environment, found)
+        if self.spec.tuning:
+            return Outcome(record, None, None)
         return Outcome(record, scored[self.test.labels], scored[test], hidden)
 
 

@@ -19,6 +19,10 @@ MOVED = ("sample", "subset", "initialisation", "order")
 """The streams that a replicate moves: text sample, subset permutation, initial weights, order of the mentions."""
 
 
+TUNING = 1_000_000
+"""Added to the replicates that runs of a study see: no evaluation has so many, so that it meets other seeds."""
+
+
 def seed(name: str, *parts: int | str) -> int:
     """63 bits from sha256 of the name and its parts, the same on every machine.
 

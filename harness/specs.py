@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from harness.parameters import PAPER, parameter
-from harness.seeding import MOVED
+from harness.parameters import PAPER, Among, Between, parameter
+from harness.seeding import MOVED, TUNING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,21 +21,45 @@ class Training:
     """Fine-tuning: multinomial logistic regression over [h_1; h_2] and the handcrafted features, by AdaGrad."""
 
     features: bool | tuple[str, ...] = parameter(
-        True, "handcrafted features: true for every default group, false for none, or a list of groups", source=PAPER
+        True,
+        "handcrafted features: true for every default group, false for none, or a list of groups",
+        source=PAPER,
+        search=Among((True, False)),
     )
     standardise: bool | None = parameter(
-        None, "h minus its mean, over its deviation, both over the training split's mentions; default by encoder"
+        None,
+        "h minus its mean, over its deviation, both over the training split's mentions; default by encoder",
+        search=Among((False, True)),
     )
-    learning_rate: float = parameter(0.05, "AdaGrad's learning rate", source=PAPER, above=0)
-    l2: float = parameter(1e-5, "L2 weight decay; of sparse features on the touched rows", source=PAPER, at_least=0)
+    learning_rate: float = parameter(
+        0.05, "AdaGrad's learning rate", source=PAPER, above=0, search=Between(0.005, 0.5, log=True)
+    )
+    l2: float = parameter(
+        1e-5,
+        "L2 weight decay; of sparse features on the touched rows",
+        source=PAPER,
+        at_least=0,
+        search=Between(1e-7, 1e-3, log=True),
+    )
     epsilon: float = parameter(1e-10, "added to the root of the accumulator", above=0)
-    initial_accumulator: float = parameter(0.0, "AdaGrad's accumulator at the start", at_least=0)
-    batch_size: int = parameter(32, "mentions a batch", unit="mentions", at_least=1)
-    epochs: int = parameter(12, "passes over the training subset, within the bounds on updates", at_least=1)
+    initial_accumulator: float = parameter(
+        0.0, "AdaGrad's accumulator at the start", at_least=0, search=Among((0.0, 0.01, 0.1))
+    )
+    batch_size: int = parameter(32, "mentions a batch", unit="mentions", at_least=1, search=Among((16, 32, 64)))
+    epochs: int = parameter(
+        12, "passes over the training subset, within the bounds on updates", at_least=1, search=Among((6, 12, 24))
+    )
     min_updates: int = parameter(150, "fewest updates", unit="updates", at_least=1)
     max_updates: int = parameter(4000, "most updates", unit="updates", at_least=1)
     dev_points: int = parameter(10, "even points at which dev is scored; the best one's weights are kept", at_least=1)
     dev_size: int | None = parameter(None, "cap on the dev labels used; nothing: all", unit="mentions", at_least=1)
+    dropout: float | None = parameter(
+        None,
+        "chance that a number of h reads zero while the classifier is trained; nothing: none",
+        above=0,
+        at_most=0.9,
+        search=Among((None, 0.2, 0.5)),
+    )
 
     def updates(self, size: int) -> int:
         """Updates for `size` training mentions: min(max_updates, max(min_updates, epochs * size / batch_size)).
@@ -124,7 +148,8 @@ class RunSpec:
     """One run, resolved: every default filled in, sizes as counts, digests included, unused fields None.
 
     With `crossed`, the initialisations that every text sample meets, replicate r has sample r // crossed and, of all
-    other streams, r % crossed. With `save_hidden`, its hidden vectors of the dev set are kept.
+    other streams, r % crossed. With `save_hidden`, its hidden vectors of the dev set are kept. With `tuning` it is a
+    run of a study: it is scored on dev alone, and its replicates meet no seed of an evaluation but the text sample's.
     """
 
     corpus: CorpusSpec
@@ -138,18 +163,22 @@ class RunSpec:
     vary: tuple[str, ...] = MOVED
     crossed: int | None = None
     save_hidden: bool = False
+    tuning: bool = False
 
     def stream(self, name: str) -> int:
         """The replicate that the named stream sees: 0 where the grid holds that stream still."""
+        if self.tuning and name != "sample":
+            return TUNING + self.replicate
         if self.crossed is not None:
             return self.replicate // self.crossed if name == "sample" else self.replicate % self.crossed
         return self.replicate if name in self.vary else 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in records; `save_hidden` is among them where it is true."""
+        """Plain values, as they stand in records; `save_hidden` and `tuning` are among them where they are true."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        if not self.save_hidden:
-            del plain["save_hidden"]  # so that the specs, and the keys, of runs without it are what they were before it
+        for name in ("save_hidden", "tuning"):
+            if not plain[name]:
+                del plain[name]  # so that the specs, and the keys, of runs without it are what they were before it
         return plain
 
     @classmethod
@@ -169,6 +198,7 @@ class RunSpec:
             vary=tuple(plain["vary"]),
             crossed=plain.get("crossed"),
             save_hidden=plain.get("save_hidden", False),
+            tuning=plain.get("tuning", False),
         )
 
     @cached_property

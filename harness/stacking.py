@@ -37,13 +37,14 @@ TOLERANCE = 1e-4
 
 def stack_key(spec: RunSpec) -> str:
     """Equal for runs that may train as one stack: those that differ in strategy, text and replicate alone, and whose
-    strategies all train the encoder or all leave it as it is. A run whose hidden vectors are kept trains alone.
+    strategies all train the encoder or all leave it as it is. A run whose hidden vectors are kept, and one with dropout,
+    trains alone.
     """
-    if spec.save_hidden:
+    if spec.save_hidden or spec.training.dropout is not None:
         return spec.key
     plain = spec.as_dict()
     strategy: type[Strategy] = registry.load("strategy", spec.strategy.name)
-    return key_of({name: plain[name] for name in ALIKE} | {"trainable": strategy.trainable})
+    return key_of({name: plain[name] for name in ALIKE} | {"trainable": strategy.trainable, "tuning": spec.tuning})
 
 
 class UnlikeAloneError(Exception):

@@ -52,11 +52,14 @@ class Model(nn.Module):
         self.shift: Tensor
         self.scale: Tensor
 
-    def forward(self, batch: Batch, features: FeatureBatch, rows: Tensor) -> Tensor:
-        """Scores (B, C); `rows` are the touched rows of `table`, handed in so that they can take a gradient."""
+    def forward(self, batch: Batch, features: FeatureBatch, rows: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Scores (B, C); `rows` are the touched rows of `table`, handed in so that they can take a gradient, `keep`,
+        (B, H), is what h is multiplied with.
+        """
         scores = self.bias.expand(batch.size, -1)
         if self.encoder.size:
             hidden = (self.encoder.represent(batch) - self.shift) * self.scale
+            hidden = hidden if keep is None else hidden * keep
             scores = functional.linear(hidden, self.weight, self.bias)
         return scores + feature_scores(features, rows) if len(rows) else scores
 
@@ -150,7 +153,8 @@ def dense_adagrad(weights: list[Tensor], training: Training, device: torch.devic
 class FineTuning:
     """One model with what it reads.
 
-    `inputs` is None for an encoder that reads no vectors, `roles` for a corpus that gives none.
+    `inputs` is None for an encoder that reads no vectors, `roles` for a corpus that gives none. `generator` draws what
+    dropout drops.
     """
 
     def __init__(
@@ -160,12 +164,14 @@ class FineTuning:
         features: Features,
         training: Training,
         roles: RoleMask | None = None,
+        generator: torch.Generator | None = None,
     ) -> None:
         self.model = model
         self.inputs = inputs
         self.features = features
         self.training = training
         self.roles = roles
+        self.generator = generator
         self.device = model.bias.device
 
     def run(
@@ -195,13 +201,21 @@ class FineTuning:
         features = self.features.batch(mentions)
         rows = self.model.table[features.touched].requires_grad_()
         labels = torch.from_numpy(train.labels[places]).to(self.device)
-        loss = functional.cross_entropy(self._scores(mentions, features, rows), labels)
+        loss = functional.cross_entropy(self._scores(mentions, features, rows, self._keep(len(mentions))), labels)
         dense.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         dense.step()
         if rows.grad is not None:
             sparse.step(features.touched, rows.grad)
         return loss.detach()
+
+    def _keep(self, size: int) -> Tensor | None:
+        """What dropout multiplies h of `size` mentions with: 0, or what makes up for it; None without dropout."""
+        dropped, width = self.training.dropout, self.model.encoder.size
+        if dropped is None or not width:
+            return None
+        kept = torch.rand(size, width, generator=self.generator) >= dropped
+        return (kept / (1 - dropped)).to(self.device)
 
     @torch.no_grad()
     def scores(self, mentions: Indices) -> Tensor:
@@ -245,7 +259,9 @@ class FineTuning:
         self.model.shift.copy_(hidden.mean(0))
         self.model.scale.copy_(torch.where(deviation > 0, 1 / deviation, 1.0))
 
-    def _scores(self, mentions: Indices, features: FeatureBatch, rows: Tensor) -> Tensor:
+    def _scores(
+        self, mentions: Indices, features: FeatureBatch, rows: Tensor, keep: Tensor | None = None
+    ) -> Tensor:
         batch = self.inputs.batch(mentions) if self.inputs else Batch(len(mentions))
-        scores: Tensor = self.model(batch, features, rows)
+        scores: Tensor = self.model(batch, features, rows, keep)
         return self.roles.close(scores, mentions) if self.roles else scores

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.contracts import Capability, Encoder, Objective, Reading, SequenceEncoder, UnlabelledMentions
-from harness.parameters import PAPER, parameter
+from harness.parameters import PAPER, Among, parameter
 from harness.pretraining import Pretraining
 from strategies._stepwise import StepwiseStrategy
 
@@ -24,7 +24,12 @@ class ReconstructionStrategy(StepwiseStrategy):
         """Those of stepwise and of pre-training, and against how many words a token is told."""
 
         negatives: int = parameter(
-            10, "words drawn against each token that a decoder says", unit="words", source=PAPER, at_least=1
+            10,
+            "words drawn against each token that a decoder says",
+            unit="words",
+            source=PAPER,
+            at_least=1,
+            search=Among((5, 10, 20)),
         )
 
     needs = frozenset({Capability.VECTORS, Capability.WEIGHTS, Capability.ENCODE})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.contracts import Capability, EntityVectors, Strategy
-from harness.parameters import PAPER, parameter
+from harness.parameters import PAPER, Among, Between, parameter
 from strategies._skipgram import SkipGram
 
 
@@ -27,10 +27,18 @@ class StepwiseStrategy(Strategy):
             10, "negative draws of skip-gram for each prediction", unit="draws", source=PAPER, at_least=1
         )
         skipgram_epochs: int = parameter(
-            50, "passes of skip-gram over the text; 0: the averages of the names", source=PAPER, at_least=0
+            50,
+            "passes of skip-gram over the text; 0: the averages of the names",
+            source=PAPER,
+            at_least=0,
+            search=Among((10, 50)),
         )
         skipgram_learning_rate: float = parameter(
-            0.001, "skip-gram's learning rate, the same from start to end", source=PAPER, above=0
+            0.001,
+            "skip-gram's learning rate, the same from start to end",
+            source=PAPER,
+            above=0,
+            search=Between(0.0003, 0.01, log=True),
         )
         skipgram_text: Literal["text", "text + target"] = parameter(
             "text", "what skip-gram reads: the text, or with it the target's training sentences, unlabelled"

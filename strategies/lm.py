@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.contracts import Capability, Encoder, Objective, Reading, UnlabelledMentions
-from harness.parameters import PAPER, parameter
+from harness.parameters import PAPER, Among, parameter
 from harness.pretraining import Pretraining
 from strategies._reconstruction import TokenObjective
 from strategies._stepwise import StepwiseStrategy
@@ -27,7 +27,12 @@ class LanguageModel(StepwiseStrategy):
         """Those of stepwise and of pre-training, and against how many words a token is told."""
 
         negatives: int = parameter(
-            10, "words drawn against each token that is predicted", unit="words", source=PAPER, at_least=1
+            10,
+            "words drawn against each token that is predicted",
+            unit="words",
+            source=PAPER,
+            at_least=1,
+            search=Among((5, 10, 20)),
         )
 
     needs = frozenset({Capability.VECTORS, Capability.WEIGHTS, Capability.STATES})
