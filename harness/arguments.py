@@ -156,6 +156,23 @@ def add_artifacts(parser: argparse.ArgumentParser) -> None:
     prune.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
 
 
+def add_tuning(parser: argparse.ArgumentParser) -> None:
+    """What is tuned, and what every arm may spend."""
+    parser.add_argument("--grid", default="default", metavar="NAME|FILE", help="(default: default)")
+    parser.add_argument("--trials", type=count, default=20, metavar="N", help="of every arm (default: 20)")
+    told = "training labels of a trial's runs (default: 200 800)"
+    parser.add_argument("--tuning-sizes", nargs="+", type=count, default=[200, 800], metavar="N", help=told)
+    told = "of each trial, with seeds that no evaluation meets (default: 2)"
+    parser.add_argument("--tuning-replicates", type=count, default=2, metavar="N", help=told)
+    told = "different pre-trainings of an arm, the grid's own among them (default: 4)"
+    parser.add_argument("--pretrainings", type=count, default=4, metavar="N", help=told)
+    told = "where the studies are kept: a file, or an Optuna storage (default: tuning/GRID.journal in the home)"
+    parser.add_argument("--storage", metavar="FILE|URL", help=told)
+    told = "the values (default: tuned/GRID.toml beside the grid's file)"
+    parser.add_argument("--out", type=Path, metavar="FILE", help=told)
+    parser.set_defaults(bundle=None, vectors=None, tuned=None)
+
+
 FINDINGS = {
     "claims": "tell which claims the scores of a grid support, do not support, or can't judge",
     "compare": "compare two strategies or grids; or two homes or results folders, 1 where they differ",

@@ -20,6 +20,7 @@ from harness.arguments import (
     add_mlflow,
     add_records,
     add_results,
+    add_tuning,
     address,
     count,
     count_or_none,
@@ -83,16 +84,9 @@ def _parser() -> argparse.ArgumentParser:
             default="missing",
             help="what to run besides the runs without a record: nothing (default), the failed, the stale, all",
         )
-        where = made.add_mutually_exclusive_group()
-        where.add_argument(
-            "--workers", type=count_or_none, metavar="N", help="processes; 0: in this one (default: physical cores)"
-        )
-        where.add_argument(
-            "--scheduler",
-            type=address,
-            metavar="ADDRESS|FILE",
-            help="run on this Dask cluster, by its scheduler's address or file",
-        )
+        told = "with the values that `tune` found, of this file (default: that of the grid)"
+        made.add_argument("--tuned", nargs="?", const="", metavar="FILE", help=told)
+        _add_workers(made)
         if name == "run":
             made.add_argument(
                 "--run-timeout",
@@ -108,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
             add_results(made)
             add_mlflow(made)
             made.add_argument("--no-mlflow", action="store_true", help="write no MLflow; `sync` catches up")
+
+    tuning = _verb(verbs, "tune", "find each arm's best values by dev, all with the same budget")
+    add_home(tuning)
+    add_tuning(tuning)
+    _add_narrowing(tuning, "", "")
+    _add_workers(tuning)
 
     packed = _verb(verbs, "bundle", "pack what a machine without the corpora needs to run a grid")
     packed.add_argument("grid", metavar="GRID", help="a grid that comes with it, or a TOML file")
@@ -174,6 +174,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    """Where it runs."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers", type=count_or_none, metavar="N", help="processes; 0: in this one (default: physical cores)"
+    )
+    where.add_argument(
+        "--scheduler",
+        type=address,
+        metavar="ADDRESS|FILE",
+        help="run on this Dask cluster, by its scheduler's address or file",
+    )
+
+
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     """Which runs: a grid and what narrows it, or flags alone."""
     grid_help = "a grid that comes with it, or a TOML file"
@@ -215,6 +229,8 @@ def _carry_out(asked: argparse.Namespace) -> int:
     match asked.verb:
         case "run":
             from harness.commands.run import run as verb
+        case "tune":
+            from harness.commands.tune import tune as verb
         case "plan":
             from harness.commands.run import plan as verb
         case "bundle":

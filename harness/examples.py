@@ -17,6 +17,10 @@ EXAMPLES = {
     "plan": """
   python -m harness plan --grid kbp37
   python -m harness plan --grid my-grid.toml --encoder bilstm --rerun stale""",
+    "tune": """
+  python -m harness tune --grid pretraining
+  python -m harness tune --grid my-grid.toml --trials 40 --tuning-sizes 100 400 --encoder bilstm
+  python -m harness run --grid pretraining --tuned           afterwards""",
     "bundle": """
   python -m harness bundle kbp37 kbp37.zip
   python -m harness bundle my-grid.toml small.zip --encoder bilstm --size 50 200 --replicates 1

@@ -21,6 +21,7 @@ from harness.errors import DataError, GridError
 from harness.pretraining import Pretraining
 from harness.specs import PluginSpec, RunSpec, TextSpec, VectorsSpec
 from harness.text_entry import TextEntry, for_reading, text_entry
+from harness.tuned_values import TunedValues
 from harness.variants import default_groups, name_variants
 
 GRID_FORMAT = 1
@@ -55,11 +56,11 @@ class ResolvedGrid:
         return self.texts[str(spec.text)]
 
 
-def resolve(name: str, text: str, home: Path, strict: bool = False) -> ResolvedGrid:
+def resolve(name: str, text: str, home: Path, strict: bool = False, tuned: TunedValues | None = None) -> ResolvedGrid:
     """Resolve the grid `text`: read its corpora, fill in every default, refuse pairs that have no meaning.
 
-    `strict` turns an example of a corpus that can't be used into a mistake. Raises GridError with every mistake, each
-    with its key.
+    `strict` turns an example of a corpus that can't be used into a mistake. With `tuned` every arm has its tuned
+    values, and the grid is called NAME-tuned. Raises GridError with every mistake, each with its key.
     """
     try:
         plain = tomllib.loads(text)
@@ -96,22 +97,26 @@ def resolve(name: str, text: str, home: Path, strict: bool = False) -> ResolvedG
     cells: dict[str, dict[str, Any]] = {}
     for at, entry in enumerate(entries):
         for arm in _arms(axes, entry, {v: s for (a, v), s in sources.items() if a == at}, texts, refusals):
+            arm = tuned.applied(arm, entry.label, mistakes) if tuned else arm
             for size, replicate in itertools.product(sizes[at], range(_replicates(axes, arm))):
                 spec = dataclasses.replace(arm, size=size, replicate=replicate)
                 runs.setdefault(spec.key, spec)
                 cell = cells.setdefault(spec.cell, _cell(spec, at))
                 if spec.key not in cell["keys"]:
                     cell["keys"].append(spec.key)
+    if mistakes:
+        raise GridError(list(dict.fromkeys(mistakes)))
     name_variants(list(cells.values()))
     _check_told_apart(list(cells.values()))
     resolved = {
         "format": GRID_FORMAT,
-        "name": name,
+        "name": f"{name}-tuned" if tuned else name,
         "replicates": axes.replicates,
         "source": text,
         "corpora": [entry.described() for entry in entries],
         "texts": [entry.described(entries, home) for entry in texts],
         "crossed": dataclasses.asdict(axes.crossed) if axes.crossed else None,
+        "tuned": tuned.told() if tuned else None,
         "cells": list(cells.values()),
         "refusals": [dict(pairs) for pairs in dict.fromkeys(tuple(refusal.items()) for refusal in refusals)],
     }

@@ -61,6 +61,12 @@ def parameter(
     return dataclasses.field(default=default, metadata=metadata | bounds)
 
 
+def searches(kind: type) -> dict[str, Search]:
+    """What tuning tries of the parameters of a dataclass, by their names."""
+    found = ((field.name, field.metadata.get("search")) for field in dataclasses.fields(kind))
+    return {name: search for name, search in found if search is not None}
+
+
 def read(kind: type[T], values: Mapping[str, Any], where: str, mistakes: list[str]) -> T | None:
     """Make an instance of the parameters dataclass `kind` from `values`, or append every mistake and return None.
 

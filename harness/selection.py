@@ -19,6 +19,7 @@ from harness.errors import DataError, GridError, unknown
 from harness.grid import ResolvedGrid, resolve
 from harness.report.places import grids_with
 from harness.specs import RunSpec
+from harness.tuned_values import TunedValues, read_tuned, tuned_file
 
 ADHOC = "adhoc"
 """The name of a grid made from flags alone."""
@@ -31,7 +32,9 @@ def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
     if asked.grid is not None:
         if asked.vectors is not None:
             raise GridError([f"--vectors: the grid '{asked.grid}' names its vectors; change them in its file"])
-        return resolve(*grid_files.read_grid(asked.grid), home, asked.strict)
+        return resolve(*grid_files.read_grid(asked.grid), home, asked.strict, _tuned(asked))
+    if getattr(asked, "tuned", None) is not None:
+        raise GridError(["--tuned: expected --grid beside it, for values are a grid's"])
     if asked.run:
         return _with_run(asked, home)
     missing = [f"--{axis}" for axis in ("corpus", "encoder", "strategy") if not getattr(asked, axis)]
@@ -39,6 +42,12 @@ def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
         named = ", ".join(missing)
         raise GridError([f"expected --grid, or what to run by {named}; see python -m harness run --help"])
     return resolve(ADHOC, _toml(asked, home), home, asked.strict)
+
+
+def _tuned(asked: argparse.Namespace) -> TunedValues | None:
+    """The tuned values that are asked for."""
+    named = getattr(asked, "tuned", None)
+    return None if named is None else read_tuned(Path(named) if named else tuned_file(asked.grid))
 
 
 def _with_run(asked: argparse.Namespace, home: Path) -> ResolvedGrid:

@@ -55,10 +55,10 @@ class Training:
     dev_size: int | None = parameter(None, "cap on the dev labels used; nothing: all", unit="mentions", at_least=1)
     dropout: float | None = parameter(
         None,
-        "chance that a number of h reads zero while the classifier is trained; nothing: none",
-        above=0,
+        "chance that a number of h reads zero while the classifier is trained; nothing, or 0: none",
+        at_least=0,
         at_most=0.9,
-        search=Among((None, 0.2, 0.5)),
+        search=Among((0.0, 0.2, 0.5)),
     )
 
     def updates(self, size: int) -> int:

@@ -37,10 +37,10 @@ TOLERANCE = 1e-4
 
 def stack_key(spec: RunSpec) -> str:
     """Equal for runs that may train as one stack: those that differ in strategy, text and replicate alone, and whose
-    strategies all train the encoder or all leave it as it is. A run whose hidden vectors are kept, and one with dropout,
-    trains alone.
+    strategies all train the encoder or all leave it as it is. A run whose hidden vectors are kept trains alone, and so
+    does one with dropout.
     """
-    if spec.save_hidden or spec.training.dropout is not None:
+    if spec.save_hidden or spec.training.dropout:
         return spec.key
     plain = spec.as_dict()
     strategy: type[Strategy] = registry.load("strategy", spec.strategy.name)

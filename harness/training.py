@@ -212,7 +212,7 @@ class FineTuning:
     def _keep(self, size: int) -> Tensor | None:
         """What dropout multiplies h of `size` mentions with: 0, or what makes up for it; None without dropout."""
         dropped, width = self.training.dropout, self.model.encoder.size
-        if dropped is None or not width:
+        if not dropped or not width:
             return None
         kept = torch.rand(size, width, generator=self.generator) >= dropped
         return (kept / (1 - dropped)).to(self.device)
@@ -259,9 +259,7 @@ class FineTuning:
         self.model.shift.copy_(hidden.mean(0))
         self.model.scale.copy_(torch.where(deviation > 0, 1 / deviation, 1.0))
 
-    def _scores(
-        self, mentions: Indices, features: FeatureBatch, rows: Tensor, keep: Tensor | None = None
-    ) -> Tensor:
+    def _scores(self, mentions: Indices, features: FeatureBatch, rows: Tensor, keep: Tensor | None = None) -> Tensor:
         batch = self.inputs.batch(mentions) if self.inputs else Batch(len(mentions))
         scores: Tensor = self.model(batch, features, rows, keep)
         return self.roles.close(scores, mentions) if self.roles else scores

@@ -57,7 +57,7 @@ def plan(asked: argparse.Namespace) -> int:
         print(f"  refused: {refusal['encoder']} with {refusal['strategy']}{variant}: {refusal['reason']}")
     for spec in planned.todo:
         print(f"  to run: {name_of(spec)}")
-    print(planned.told(_at_a_time(asked) if planned.todo else 0))
+    print(planned.told(at_a_time(asked) if planned.todo else 0))
     _warn(planned, asked.home)
     tell_damaged(store)
     return 0
@@ -65,11 +65,11 @@ def plan(asked: argparse.Namespace) -> int:
 
 def _planned(grid: ResolvedGrid, runs: Mapping[str, RunSpec], store: RecordStore, asked: argparse.Namespace) -> Plan:
     """The plan; what no record tells of is measured by a worker of the kind that is asked for."""
-    rules = _rules(asked)
+    rules = rules_of(asked)
 
     def one() -> AbstractContextManager[Pool]:
         if asked.scheduler is not None:
-            return _pool(asked, lambda line: None)
+            return pool_of(asked, lambda line: None)
         return pools.local(1) if _workers(asked) else pools.here()
 
     artifacts = ArtifactStore(asked.home / "artifacts")
@@ -108,7 +108,7 @@ def run(asked: argparse.Namespace) -> int:
         raise HarnessError(
             "--run-timeout: expected worker processes that can be ended, found --workers 0; use --workers 1 or more"
         )
-    with _stopped_by_term():
+    with stopped_by_term():
         grid = _resolve(asked)
         runs = select(grid, asked)
         with locked(asked.home, "records", _what(asked)):
@@ -125,7 +125,7 @@ def _run(grid: ResolvedGrid, runs: Mapping[str, RunSpec], asked: argparse.Namesp
     planned = _planned(grid, runs, store, asked)
     tell_damaged(store)
     folder = asked.results / grid.plain["name"]
-    workers = _at_a_time(asked) if planned.todo else 0
+    workers = at_a_time(asked) if planned.todo else 0
     tell(planned.told(workers))
     _warn(planned, asked.home)
     written = [folder, *filter(None, [_log_file(asked)])]
@@ -171,13 +171,13 @@ def _carry_out(
             shown.finished(outcome)
 
         watcher = Watcher(finished, shown.in_hand, shown.told)
-        with _pool(asked, shown.told) as pool:
-            carry_out(planned.todo, grid, asked.home, pool, watcher, _rules(asked), planned.estimates.seconds)
+        with pool_of(asked, shown.told) as pool:
+            carry_out(planned.todo, grid, asked.home, pool, watcher, rules_of(asked), planned.estimates.seconds)
         took = shown.elapsed
     return shown.seconds + planned.spent(ArtifactStore(asked.home / "artifacts")), took
 
 
-def _rules(asked: argparse.Namespace) -> Rules:
+def rules_of(asked: argparse.Namespace) -> Rules:
     """How the runs are carried out; `plan`, which has not all of the flags, asks too."""
     wanted: str = getattr(asked, "device", "auto")
     device = wanted if asked.scheduler is not None else choose_device(wanted)  # a cluster's workers choose theirs
@@ -185,11 +185,11 @@ def _rules(asked: argparse.Namespace) -> Rules:
     return Rules(device, stack, getattr(asked, "run_timeout", None), getattr(asked, "fail_fast", False))
 
 
-def _at_a_time(asked: argparse.Namespace) -> int:
+def at_a_time(asked: argparse.Namespace) -> int:
     """Tasks that are done at a time; 0 where all is done in this process."""
     if asked.scheduler is None:
         return _workers(asked)
-    with _pool(asked, lambda line: None) as pool:
+    with pool_of(asked, lambda line: None) as pool:
         return pool.width()
 
 
@@ -200,7 +200,7 @@ def _log_file(asked: argparse.Namespace) -> Path | None:
     return database_of(getattr(asked, "mlflow_uri", None) or default_uri(asked.home))
 
 
-def _pool(asked: argparse.Namespace, told: Callable[[str], None]) -> AbstractContextManager[Pool]:
+def pool_of(asked: argparse.Namespace, told: Callable[[str], None]) -> AbstractContextManager[Pool]:
     """The workers that are asked for."""
     if asked.scheduler is not None:
         return pools.running(asked.scheduler, ArtifactStore(asked.home / "artifacts"), told)
@@ -208,7 +208,7 @@ def _pool(asked: argparse.Namespace, told: Callable[[str], None]) -> AbstractCon
 
 
 @contextmanager
-def _stopped_by_term() -> Iterator[None]:
+def stopped_by_term() -> Iterator[None]:
     """SIGTERM, and the end of the terminal, are as Ctrl-C: what is done is kept, and the workers go.
 
     Under nohup the end of the terminal is nothing.

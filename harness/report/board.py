@@ -160,6 +160,12 @@ def dev_told(rows: Sequence[Row]) -> str:
     return " or ".join(f"{labels:,}" for labels in sorted({row["dev_labels"] for row in rows})) or "0"
 
 
+def values_told(grid: Grid) -> str:
+    """Where the values of parameters are from."""
+    tuned = grid.get("tuned")
+    return f"Values: tuned, {tuned['budget']}" if tuned else "Values: as the grid says, else the paper's; not tuned"
+
+
 def metric_told(corpus: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """The metric that the section shows, in full, and the headline metric where it is another."""
     headline = full_metric(corpus["metric"], corpus)

@@ -15,6 +15,7 @@ from harness.report.board import (
     metric_told,
     replicates_told,
     sections,
+    values_told,
 )
 from harness.report.rows import Grid, Row
 from harness.report.texts import text_facts
@@ -45,7 +46,12 @@ def latex(grid: Grid, rows: Sequence[Row]) -> str:
             f"of training labels, beside {dev_told(own)} dev labels: mean ± sample standard deviation over "
             f"{replicates_told(own)} replicates. {MARKS.format('Bold', TIE)}"
         )
-        notes = [corpus["notice"], legend(grid), *(f"{fact}." for fact in text_facts(grid, corpus, own))]
+        notes = [
+            f"{values_told(grid)}.",
+            corpus["notice"],
+            legend(grid),
+            *(f"{fact}." for fact in text_facts(grid, corpus, own)),
+        ]
         notes = [note for note in notes if note] + [f"Refused: {pair}." for pair in refused]
         parts += _table(means_table(own, STYLE), " ".join([caption, *notes]))
         for title, said, table in efficiency_tables(own, STYLE):

@@ -27,6 +27,7 @@ from harness.report.board import (
     progress,
     replicates_told,
     sections,
+    values_told,
 )
 from harness.report.latex import latex
 from harness.report.rows import COLUMNS, DECIMALS, Grid, Records, Row
@@ -77,7 +78,7 @@ def _markdown(grid: Grid, rows: Sequence[Row]) -> str:
         "replicates; `complete/planned` until all its replicates are complete; `-` where the grid has no such cell. "
         f"{MARKS.format('Bold', TIE)}"
     )
-    parts = [f"# Leaderboard: {grid['name']}", means, legend(grid)]
+    parts = [f"# Leaderboard: {grid['name']}", means, f"{values_told(grid)}.", legend(grid)]
     for corpus, own, refused in sections(grid, rows):
         counts, left_out = corpus["counts"], corpus["left_out"]
         negative = f"negative class `{corpus['negative']}`" if corpus["negative"] else "no negative class"

@@ -21,6 +21,7 @@ from harness.report.board import (
     progress,
     replicates_told,
     sections,
+    values_told,
 )
 from harness.report.rows import Grid, Row
 
@@ -32,7 +33,7 @@ WIDTH = 1000
 
 def terminal(grid: Grid, rows: Sequence[Row]) -> str:
     """The tables of means and of label efficiency, with what must be known to read them."""
-    parts = [f"{grid['name']}: {progress(rows).told()}. {MARKS.format(STAR, TIE)}"]
+    parts = [f"{grid['name']}: {progress(rows).told()}. {MARKS.format(STAR, TIE)}", f"{values_told(grid)}."]
     for corpus, own, _ in sections(grid, rows):
         said = (
             f"{metric_told(corpus, own)}, of {corpus['counts']['test']:,} test mentions; {dev_told(own)} dev labels "

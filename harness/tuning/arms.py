@@ -1,0 +1,113 @@
+"""The arms of a grid that are tuned, what is tried of each, and the runs of a trial."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness import registry
+from harness.errors import HarnessError
+from harness.grid import ResolvedGrid
+from harness.parameters import Among, Search, searches
+from harness.seeding import numpy_stream
+from harness.specs import RunSpec, Training
+from harness.tuned_values import Values, names_of, with_values
+
+PRETRAINING = "pretraining"
+"""What a trial's choice among the pre-trainings of its arm is called."""
+
+OF_NETWORKS = ("features", "standardise", "dropout")
+"""What is not tried of an arm that reads features alone: it has no h, and nothing without features."""
+
+Choice = Mapping[str, Any]
+"""The values of a trial: parameters of fine-tuning by their names, and under `PRETRAINING` a place."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one study tunes: a spec with the grid's own values, whose size and replicate are open.
+
+    `space` is what is tried of fine-tuning; `pretrainings` are the values of the strategy among which it chooses, the
+    first of them the grid's own.
+    """
+
+    names: Mapping[str, str]
+    spec: RunSpec
+    space: Mapping[str, Search]
+    pretrainings: Sequence[Mapping[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """In a table's words."""
+        return ", ".join(self.names.values())
+
+    @property
+    def own(self) -> Choice:
+        """The grid's own values, as a trial has them; outside of a space they are the nearest within it."""
+        plain = dataclasses.asdict(self.spec.training)
+        plain["features"] = bool(plain["features"])
+        chosen = {name: within(plain[name], search) for name, search in self.space.items()}
+        return chosen | ({PRETRAINING: 0} if len(self.pretrainings) > 1 else {})
+
+    def values(self, choice: Choice) -> Values:
+        """What a trial sets."""
+        training = {name: value for name, value in choice.items() if name != PRETRAINING}
+        return {"training": training, "encoder": {}, "strategy": dict(self.pretrainings[choice.get(PRETRAINING, 0)])}
+
+    def runs(self, choice: Choice, sizes: Sequence[int], replicate: int) -> list[RunSpec]:
+        """The runs of a trial at all sizes, which no test split ever sees."""
+        mistakes: list[str] = []
+        spec = with_values(self.spec, self.values(choice), self.name, mistakes)
+        if mistakes:
+            raise HarnessError("; ".join(mistakes))
+        return [dataclasses.replace(spec, size=size, replicate=replicate) for size in sizes]
+
+
+def within(value: Any, search: Search) -> Any:
+    """The value, or the nearest that is tried."""
+    if isinstance(search, Among):
+        numbers = [one for one in search.values if isinstance(one, (int, float)) and not isinstance(one, bool)]
+        if value in search.values:
+            return value
+        return min(numbers, key=lambda one: abs(one - value)) if numbers and value is not None else search.values[0]
+    return min(max(value, search.low), search.high)
+
+
+def arms_of(grid: ResolvedGrid, pretrainings: int) -> list[Arm]:
+    """The arms of a grid, each once: of several that differ in their values alone the first one's are its own."""
+    found: dict[tuple[tuple[str, str], ...], Arm] = {}
+    for cell in grid.plain["cells"]:
+        spec = grid.runs[cell["keys"][0]]
+        names = names_of(spec, grid.plain["corpora"][cell["corpus"]]["label"])
+        place = tuple(names.items())
+        if place not in found:
+            own = dataclasses.replace(spec, replicate=0, crossed=None, save_hidden=False, tuning=True)
+            found[place] = Arm(names, own, _space(spec), _pretrainings(spec, pretrainings))
+    return list(found.values())
+
+
+def _space(spec: RunSpec) -> dict[str, Search]:
+    tried = searches(Training)
+    return {name: search for name, search in tried.items() if spec.vectors or name not in OF_NETWORKS}
+
+
+def _pretrainings(spec: RunSpec, count: int) -> list[Mapping[str, Any]]:
+    """The grid's own values of a strategy, and up to `count` - 1 others, the same for every encoder."""
+    tried = searches(registry.load("strategy", spec.strategy.name).Parameters)
+    found: list[Mapping[str, Any]] = [{}]
+    if tried:
+        for number in range(1, count):
+            generator = numpy_stream("pre-trainings of a study", spec.strategy.name, number)
+            found.append({name: drawn(search, generator) for name, search in tried.items()})
+    return found
+
+
+def drawn(search: Search, generator: Any) -> Any:
+    """A value that is tried, at random."""
+    if isinstance(search, Among):
+        return search.values[int(generator.integers(len(search.values)))]
+    if search.log:
+        return float(search.low * (search.high / search.low) ** generator.random())
+    return float(search.low + (search.high - search.low) * generator.random())
