@@ -158,7 +158,8 @@ def add_artifacts(parser: argparse.ArgumentParser) -> None:
 
 def add_tuning(parser: argparse.ArgumentParser) -> None:
     """What is tuned, and what every arm may spend."""
-    parser.add_argument("--grid", default="default", metavar="NAME|FILE", help="(default: default)")
+    told = "a grid that comes with it, or a TOML file (default: default)"
+    parser.add_argument("--grid", default="default", metavar="NAME|FILE", help=told)
     parser.add_argument("--trials", type=count, default=20, metavar="N", help="of every arm (default: 20)")
     told = "training labels of a trial's runs (default: 200 800)"
     parser.add_argument("--tuning-sizes", nargs="+", type=count, default=[200, 800], metavar="N", help=told)
@@ -170,7 +171,7 @@ def add_tuning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--storage", metavar="FILE|URL", help=told)
     told = "the values (default: tuned/GRID.toml beside the grid's file)"
     parser.add_argument("--out", type=Path, metavar="FILE", help=told)
-    parser.set_defaults(bundle=None, vectors=None, tuned=None)
+    parser.set_defaults(bundle=None, vectors=None, size=None, replicates=None, cell=None, run=None)
 
 
 FINDINGS = {

@@ -84,21 +84,11 @@ def _parser() -> argparse.ArgumentParser:
             default="missing",
             help="what to run besides the runs without a record: nothing (default), the failed, the stale, all",
         )
-        told = "with the values that `tune` found, of this file (default: that of the grid)"
-        made.add_argument("--tuned", nargs="?", const="", metavar="FILE", help=told)
+        _add_tuned(made)
         _add_workers(made)
         if name == "run":
-            made.add_argument(
-                "--run-timeout",
-                type=seconds,
-                metavar="SECONDS",
-                help="longer, a run has failed; needs worker processes",
-            )
+            _add_rules(made)
             made.add_argument("--fail-fast", action="store_true", help="the first failed run ends it")
-            made.add_argument(
-                "--stack", type=count, metavar="N", help="runs that train together (default: 16 on CUDA, else 1)"
-            )
-            made.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
             add_results(made)
             add_mlflow(made)
             made.add_argument("--no-mlflow", action="store_true", help="write no MLflow; `sync` catches up")
@@ -106,14 +96,16 @@ def _parser() -> argparse.ArgumentParser:
     tuning = _verb(verbs, "tune", "find each arm's best values by dev, all with the same budget")
     add_home(tuning)
     add_tuning(tuning)
-    _add_narrowing(tuning, "", "")
+    _add_axes(tuning, "", "")
     _add_workers(tuning)
+    _add_rules(tuning)
 
     packed = _verb(verbs, "bundle", "pack what a machine without the corpora needs to run a grid")
     packed.add_argument("grid", metavar="GRID", help="a grid that comes with it, or a TOML file")
     packed.add_argument("file", type=Path, metavar="FILE", help="to write, such as kbp37.zip")
     add_home(packed)
     _add_narrowing(packed, "", "")
+    _add_tuned(packed)
     told = "also the entity vectors and pre-trained encoders that are here: less work there, more megabytes"
     packed.add_argument("--with-pretrained", action="store_true", help=told)
     packed.set_defaults(bundle=None, vectors=None)
@@ -188,6 +180,21 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    """How runs are carried out."""
+    told = "longer, a run has failed; needs worker processes"
+    parser.add_argument("--run-timeout", type=seconds, metavar="SECONDS", help=told)
+    told = "runs that train together (default: 16 on CUDA, else 1)"
+    parser.add_argument("--stack", type=count, metavar="N", help=told)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
+
+
+def _add_tuned(parser: argparse.ArgumentParser) -> None:
+    """Which values the arms of a grid have."""
+    told = "with the values that `tune` found, of this file (default: that of the grid)"
+    parser.add_argument("--tuned", nargs="?", const="", metavar="FILE", help=told)
+
+
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     """Which runs: a grid and what narrows it, or flags alone."""
     grid_help = "a grid that comes with it, or a TOML file"
@@ -199,15 +206,20 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 def _add_narrowing(parser: argparse.ArgumentParser, alone: str, text_alone: str) -> None:
     """Which runs of a grid; the other two are what else the flags mean where they may stand without one."""
-    for axis in ("corpus", "encoder", "strategy"):
-        parser.add_argument(f"--{axis}", nargs="+", metavar="NAME", help=f"only these{alone}")
-    text = f"only the runs that read these texts{text_alone}"
-    parser.add_argument("--text", nargs="+", metavar="NAME|PATH", help=text)
+    _add_axes(parser, alone, text_alone)
     parser.add_argument("--size", nargs="+", metavar="N", help="only these training sizes: a count, S1 to S10, full")
     parser.add_argument("--replicates", type=count, metavar="N", help="only the first N replicates")
     parser.add_argument("--cell", nargs="+", metavar="KEY", help="only the cells whose keys begin so")
     run_alone = "; without a grid: of the one that has it" if alone else ""
     parser.add_argument("--run", nargs="+", metavar="KEY", help=f"only the runs whose keys begin so{run_alone}")
+
+
+def _add_axes(parser: argparse.ArgumentParser, alone: str, text_alone: str) -> None:
+    """Which arms of a grid, and how its corpora are read."""
+    for axis in ("corpus", "encoder", "strategy"):
+        parser.add_argument(f"--{axis}", nargs="+", metavar="NAME", help=f"only these{alone}")
+    text = f"only the runs that read these texts{text_alone}"
+    parser.add_argument("--text", nargs="+", metavar="NAME|PATH", help=text)
     parser.add_argument("--strict", action="store_true", help="an example of a corpus that can't be used is an error")
 
 

@@ -26,6 +26,9 @@ from harness.variants import default_groups, name_variants
 
 GRID_FORMAT = 1
 
+TUNED = "-tuned"
+"""What the name of a grid with tuned values ends in."""
+
 
 @dataclass(frozen=True)
 class ResolvedGrid:
@@ -110,7 +113,7 @@ def resolve(name: str, text: str, home: Path, strict: bool = False, tuned: Tuned
     _check_told_apart(list(cells.values()))
     resolved = {
         "format": GRID_FORMAT,
-        "name": f"{name}-tuned" if tuned else name,
+        "name": f"{name}{TUNED}" if tuned else name,
         "replicates": axes.replicates,
         "source": text,
         "corpora": [entry.described() for entry in entries],

@@ -54,7 +54,7 @@ def parameter(
     """A field of a parameters dataclass: its default, what it means, its unit, where the default comes from.
 
     `at_least` and `above` bound numbers from below (inclusive and exclusive), `at_most` from above (inclusive).
-    `search` is what tuning tries of it; nothing: it stays as it is.
+    `search` is what tuning tries of it, of fine-tuning and of strategies; nothing: it stays as it is.
     """
     metadata = {"meaning": meaning, "unit": unit, "source": source, "search": search}
     bounds = {"at_least": at_least, "above": above, "at_most": at_most}

@@ -56,8 +56,12 @@ class LabelledSplit:
     outputs: Outputs
 
     def without_test(self) -> LabelledSplit:
-        """The same for a study, which is not to know how it would score on test."""
-        return replace(self, split=replace(self.split, test=self.split.test[:0]))
+        """The same for a study, which is not to know how it would score on test: neither its mentions nor labels."""
+        gold = self.outputs.gold.copy()
+        gold[self.split.test] = -1
+        return replace(
+            self, split=replace(self.split, test=self.split.test[:0]), outputs=replace(self.outputs, gold=gold)
+        )
 
 
 def execute(

@@ -16,10 +16,11 @@ from harness.contracts import TextReader
 from harness.datasets.sources import find_path, fitting_readers
 from harness.datasets.splits import size_of
 from harness.errors import DataError, GridError, unknown
-from harness.grid import ResolvedGrid, resolve
+from harness.grid import TUNED, ResolvedGrid, resolve
 from harness.report.places import grids_with
 from harness.specs import RunSpec
-from harness.tuned_values import TunedValues, read_tuned, tuned_file
+from harness.tuned_files import parse_tuned, read_tuned, tuned_file
+from harness.tuned_values import TunedValues
 
 ADHOC = "adhoc"
 """The name of a grid made from flags alone."""
@@ -47,7 +48,7 @@ def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
 def _tuned(asked: argparse.Namespace) -> TunedValues | None:
     """The tuned values that are asked for."""
     named = getattr(asked, "tuned", None)
-    return None if named is None else read_tuned(Path(named) if named else tuned_file(asked.grid))
+    return None if named is None else read_tuned(Path(named) if named else tuned_file(asked.grid), asked.grid)
 
 
 def _with_run(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
@@ -64,7 +65,12 @@ def _with_run(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
         )  # fmt: skip
     if asked.vectors is not None:
         raise GridError([f"--vectors: the grid '{found['name']}' names its vectors; leave the flag out"])
-    return resolve(found["name"], found["source"], home, asked.strict)
+    if not found.get("tuned"):
+        return resolve(found["name"], found["source"], home, asked.strict)
+    tuned = parse_tuned(found["tuned"]["text"], Path(found["tuned"]["file"]))
+    grid = resolve(found["name"].removesuffix(TUNED), found["source"], home, asked.strict, tuned)
+    grid.plain["tuned"] = found["tuned"]
+    return grid
 
 
 def _bundled(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
@@ -74,6 +80,8 @@ def _bundled(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
         mistakes.append(f"--grid {asked.grid}: the bundle holds a grid; leave the flag out, or --bundle")
     if asked.vectors is not None:
         mistakes.append(f"--vectors {asked.vectors}: the bundle holds the vectors of its grid; leave the flag out")
+    if getattr(asked, "tuned", None) is not None:
+        mistakes.append("--tuned: the bundle holds the values of its grid; give the flag to python -m harness bundle")
     if asked.strict:
         mistakes.append("--strict: no corpus is read where a bundle runs; give the flag to python -m harness bundle")
     if mistakes:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from harness.parameters import PAPER, Among, Between, parameter
+from harness.parameters import PAPER, Among, Between, parameter, searches
 from harness.seeding import MOVED, TUNING
 
 
@@ -68,6 +68,10 @@ class Training:
         (150, 2402)
         """
         return min(self.max_updates, max(self.min_updates, round(self.epochs * size / self.batch_size)))
+
+
+TUNED = tuple(searches(Training))
+"""What tuning sets of fine-tuning, for every arm by itself."""
 
 
 @dataclasses.dataclass(frozen=True)

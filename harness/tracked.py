@@ -21,12 +21,15 @@ from harness.records import COMPLETE
 
 GRID, CELL, KEY, DIGEST = "reprise.grid", "reprise.cell", "reprise.key", "reprise.digest"
 ARM, RESULTS = "reprise.arm", "reprise.results"
+TRIAL, TUNING = "reprise.trial", "reprise.tuning"
 PARENT, NOTE, SOURCE = "mlflow.parentRunId", "mlflow.note.content", {"mlflow.source.name": "reprise"}
 LEVEL = "level"
-"""The parameter that says what a run stands for: `cell`, `replicate`, `arm` or `results`."""
+"""The parameter that says what a run stands for: `cell`, `replicate`, `arm` or `results`; of tuning, `trial`."""
 CURVES = ("mean", "sd")
 """The figures of its cells that an arm shows, by the number of training labels, which is the step."""
 RUNNING, FINISHED, FAILED = "RUNNING", "FINISHED", "FAILED"
+OF_STATE = {"complete": FINISHED, "pruned": "KILLED", "failed": FAILED}
+"""MLflow's status of a trial, by what became of it."""
 LONGEST, LONGEST_OF_EXPERIMENT = 8000, 5000
 """Characters that MLflow stores of a run's tag, and of an experiment's, in the oldest version that is allowed."""
 SHARES = ("linked", "often")
@@ -191,6 +194,31 @@ def _pretraining(pretraining: Mapping[str, Any]) -> Iterator[tuple[str, float, i
         yield f"pretraining_{name}", pretraining[name], 0
 
 
+def shown_trial(arm: Mapping[str, Any], trial: Mapping[str, Any]) -> Content:
+    """What the run of a trial shows; `arm` is the trial's, as a tuned grid tells of it."""
+    names = arm["names"]
+    others = [value for what, value in names.items() if what != "corpus"]
+    name = _named(f"trial {trial['trial']}", *others, names["corpus"])
+    tags = {TRIAL: name, **SOURCE}
+    if trial["error"]:
+        tags[NOTE] = trial["error"][:LONGEST]
+    pretraining = {} if trial["pretraining"] is None else arm["pretrainings"][trial["pretraining"]]
+    parameters = {
+        **_flatten({"training": trial["values"], "strategy": {"parameters": pretraining}}),
+        **{"corpus.label" if what == "corpus" else what: value for what, value in names.items()},
+        LEVEL: "trial",
+        "trial": str(trial["trial"]),
+        "state": trial["state"],
+        "best": json.dumps(trial["trial"] == arm["best"]),
+    }
+    if trial["pretraining"] is not None:
+        parameters["pretraining"] = str(trial["pretraining"])
+    scores = [("dev_by_replicate", dev, replicate) for replicate, dev in enumerate(trial["dev_by_replicate"])]
+    mean = [] if trial["dev"] is None else [("dev", trial["dev"], 0)]
+    metrics = (*mean, *scores, ("seconds", trial["seconds"], 0))
+    return Content(name, tags, parameters, metrics, OF_STATE[trial["state"]])
+
+
 def _flatten(spec: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """A spec as parameters: `encoder`, `encoder.hidden`, `training.learning_rate`, ...; what is null is left out.
 
@@ -219,6 +247,12 @@ def experiment_tags(grid: Mapping[str, Any]) -> dict[str, str]:
         told.append(f"Refused: {' · '.join(word for word in words if word)}: {refusal['reason']}")
     tags = {GRID: grid["name"], "reprise.source": grid["source"], NOTE: "\n\n".join(told)}
     return {name: value[:LONGEST_OF_EXPERIMENT] for name, value in tags.items()}
+
+
+def tuning_tags(tuned: Mapping[str, Any]) -> dict[str, str]:
+    """That an experiment is one of Reprise's tuning, of which grid, and what a reader should know."""
+    told = f"{tuned['budget']}. Scores are in percent, of dev alone. A pruned trial (KILLED) lacks replicates."
+    return {GRID: tuned["grid"], TUNING: tuned["grid"], NOTE: told[:LONGEST_OF_EXPERIMENT]}
 
 
 def default_uri(home: Path) -> str:

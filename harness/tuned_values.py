@@ -1,27 +1,24 @@
-"""Tuned values of a grid's arms, in a TOML file that can be read, reviewed and changed; free of optuna.
-
-Nothing flows in memory: a study writes the file, and a grid that is resolved with it reads it.
-"""
+"""Tuned values of a grid's arms: what an arm is, what it may spend, and a spec with other values; free of optuna."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import tomllib
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import registry
-from harness.errors import DataError
-from harness.parameters import read
-from harness.records import write_atomically
+from harness import registry, tuned_trials
+from harness.axes import VectorOptions
+from harness.errors import unknown
+from harness.features import GROUPS, NEEDS_SYNTAX
+from harness.parameters import read, searches
 from harness.specs import PluginSpec, RunSpec, Training
 from harness.variants import default_groups
 
-NAMES = ("corpus", "encoder", "strategy", "text", "vectors")
-"""What tells the arms of a grid that is tuned apart."""
+NAMES = ("corpus", "encoder", "strategy", "text", "vectors", "settings")
+"""What tells the arms of a grid that is tuned apart; `settings` is what is not tuned and not as it usually is."""
 
 SECTIONS = ("training", "encoder", "strategy")
 """The parts of a spec that have tuned values."""
@@ -58,15 +55,18 @@ class Budget:
 class TunedArm:
     """The best trial of an arm's study: its values, and where they are from.
 
-    `dev` is its mean dev score, `own_dev` that of trial 0, the grid's own values, both in percent; `counts` are trials
-    by what became of them, `seconds` what all runs took, and `pretraining_seconds` all pre-trainings beside them.
+    `dev` is its mean dev score, `own_dev` that of trial 0, the grid's own values, None where it failed, both in
+    percent; `counts` are trials by what became of them, `seconds` what all runs took, and `pretraining_seconds` all
+    entity vectors and pre-trained encoders beside them, of so many different `pretrainings`.
     """
 
     names: Mapping[str, str]
+    study: str
     trial: int
     dev: float
     own_dev: float | None
     counts: Mapping[str, int]
+    pretrainings: int
     seconds: float
     pretraining_seconds: float
     values: Values
@@ -74,16 +74,20 @@ class TunedArm:
 
 @dataclass(frozen=True)
 class TunedValues:
-    """The tuned arms of a grid, and what each was allowed."""
+    """The tuned arms of a grid, and what each was allowed; `text` is that of the file, where it was read from one."""
 
     file: Path
     grid: str
     budget: Budget
     arms: Sequence[TunedArm]
+    text: str = ""
 
     def told(self) -> dict[str, Any]:
-        """What a resolved grid says of them."""
-        return {"grid": self.grid, "file": self.file.name, "budget": self.budget.told()}
+        """What a resolved grid says of them, with all trials; DataError where the file of these is damaged."""
+        trials = tuned_trials.read_arms(self.file)
+        digest = hashlib.sha256(self.text.encode()).hexdigest()
+        told = {"grid": self.grid, "file": self.file.name, "sha256": digest, "budget": self.budget.told()}
+        return told | {"text": self.text, "trials": trials}
 
     def applied(self, spec: RunSpec, corpus: str, mistakes: list[str]) -> RunSpec:
         """The spec of an arm with its tuned values; what is wrong with them, or lacking, is appended to `mistakes`."""
@@ -102,19 +106,59 @@ def names_of(spec: RunSpec, corpus: str) -> dict[str, str]:
     """What tells the arm of a spec from the others of a grid that is tuned; `corpus` is its label."""
     names = {"corpus": corpus, "encoder": spec.encoder.name, "strategy": spec.strategy.name}
     names |= {"text": spec.text.label} if spec.text else {}
-    return names | ({"vectors": spec.vectors.name} if spec.vectors else {})
+    names |= {"vectors": spec.vectors.name} if spec.vectors else {}
+    settings = ", ".join(f"{name}={value}" for name, value in _settings(spec))
+    return names | ({"settings": settings} if settings else {})
+
+
+def _settings(spec: RunSpec) -> Iterator[tuple[str, Any]]:
+    """What of a spec is neither tuned nor as it is where a grid says nothing."""
+    if spec.vectors and spec.vectors.unknown != VectorOptions().unknown:
+        yield "unknown", spec.vectors.unknown
+    strategy = registry.load("strategy", spec.strategy.name).Parameters
+    for kind, values, tuned in (
+        (registry.load("encoder", spec.encoder.name).Parameters, spec.encoder.parameters, {}),
+        (strategy, spec.strategy.parameters, searches(strategy)),
+        (Training, dataclasses.asdict(spec.training), searches(Training)),
+    ):
+        for field in dataclasses.fields(kind):
+            if field.name not in tuned and values[field.name] != field.default:
+                yield field.name, values[field.name]
+
+
+def short_names(arms: Sequence[Mapping[str, str]]) -> list[str]:
+    """Arms in few words: encoder, strategy, and of the other names those that it takes to tell them apart.
+
+    >>> short_names([{"corpus": "a", "encoder": "mean", "strategy": name} for name in ("none", "avg-embed")])
+    ['mean, none', 'mean, avg-embed']
+    """
+    kept = list(NAMES)
+    for name in ("settings", "vectors", "text", "corpus"):
+        fewer = [one for one in kept if one != name]
+        if len({tuple(arm.get(one) for one in fewer) for arm in arms}) == len(arms):
+            kept = fewer
+    return [", ".join(arm[name] for name in kept if name in arm) for arm in arms]
+
+
+def groups_of(spec: RunSpec, wanted: bool) -> tuple[str, ...]:
+    """The features of a spec that has them: its own groups, or, where it has none, those that are usual."""
+    own = spec.training.features if isinstance(spec.training.features, tuple) else ()
+    return (own or default_groups(spec.corpus.parses is not None)) if wanted else ()
 
 
 def with_values(spec: RunSpec, values: Values, where: str, mistakes: list[str]) -> RunSpec:
     """The spec with these values in place of its own; what is wrong with them is appended to `mistakes`.
 
-    `features = true` stands for the groups that the spec has, or, where it has none, for those that are usual.
+    `features = true` stands for `groups_of`.
     """
     given = dict(values.get("training", {}))
     if isinstance(given.get("features"), bool):
-        usual = spec.training.features or default_groups(spec.corpus.parses is not None)
-        given["features"] = usual if given["features"] else ()
+        given["features"] = groups_of(spec, given["features"])
     training = read(Training, dataclasses.asdict(spec.training) | given, f"{where}, training", mistakes)
+    if training is not None:
+        groups = _checked_groups(spec, training, f"{where}, training.features", mistakes)
+        standardise = training.standardise if spec.vectors else None
+        training = dataclasses.replace(training, features=groups, standardise=standardise)
 
     def plugin(kind: str, own: PluginSpec) -> PluginSpec:
         asked = {**own.parameters, **values.get(kind, {})}
@@ -125,66 +169,16 @@ def with_values(spec: RunSpec, values: Values, where: str, mistakes: list[str]) 
     return dataclasses.replace(spec, training=training or spec.training, encoder=encoder, strategy=strategy)
 
 
-def tuned_file(grid: str) -> Path:
-    """Where the values of a grid are unless another file is named: in the folder `tuned` beside it."""
-    path = Path(grid)
-    if path.suffix == ".toml" or "/" in grid:
-        return path.parent / "tuned" / f"{path.stem}.toml"
-    return Path(__file__).parents[1] / "benchmarks" / "grids" / "tuned" / f"{grid}.toml"
-
-
-def write_tuned(tuned: TunedValues, provenance: Mapping[str, str]) -> None:
-    """Write the file; `provenance` is what else is told of where the values are from."""
-    budget = dataclasses.asdict(tuned.budget)
-    lines = [
-        f"# Tuned values of the grid {tuned.grid}: {tuned.budget.told()}.",
-        "# Made by `python -m harness tune`, read by `run --tuned`. Scores are in percent, of dev alone.",
-        f"grid = {_toml(tuned.grid)}",
-        *(f"{name} = {_toml(value)}" for name, value in {**budget, **provenance}.items()),
-    ]
-    for arm in tuned.arms:
-        told = {**arm.names, "trial": arm.trial, "dev": round(arm.dev, 4), "own_dev": _rounded(arm.own_dev)}
-        told |= {**arm.counts, "seconds": round(arm.seconds), "pretraining_seconds": round(arm.pretraining_seconds)}
-        lines += ["", "[[arms]]", *(f"{name} = {_toml(value)}" for name, value in told.items() if value is not None)]
-        for section in SECTIONS:
-            if values := {name: value for name, value in arm.values.get(section, {}).items() if value is not None}:
-                lines += [f"[arms.values.{section}]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
-    text = "\n".join(lines) + "\n"
-    write_atomically(tuned.file, lambda file: file.write(text.encode()))
-
-
-def read_tuned(file: Path) -> TunedValues:
-    """Read such a file; DataError where it is none."""
-    expected = "expected tuned values, as `python -m harness tune` writes them"
-    try:
-        plain = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{file}: {expected}, found none: {error}") from error
-    try:
-        sizes = tuple(int(size) for size in plain["sizes"])
-        budget = Budget(plain["trials"], sizes, plain["replicates"], plain["pretrainings"])
-        arms = [_arm(dict(one)) for one in plain.get("arms", [])]
-        return TunedValues(file, plain["grid"], budget, arms)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{file}: {expected}, found one without {error}") from error
-
-
-def _arm(plain: dict[str, Any]) -> TunedArm:
-    names = {str(name): str(plain[name]) for name in NAMES if name in plain}
-    values = {section: dict(plain.get("values", {}).get(section, {})) for section in SECTIONS}
-    counts = {name: plain[name] for name in ("complete", "pruned", "failed")}
-    own_dev = plain.get("own_dev")
-    return TunedArm(
-        names, plain["trial"], plain["dev"], own_dev, counts, plain["seconds"], plain["pretraining_seconds"], values
-    )
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
-def _toml(value: Any) -> str:
-    """A plain value in TOML, which for strings, numbers, booleans and lists of them is JSON's form."""
-    if isinstance(value, tuple):
-        value = list(value)
-    return json.dumps(value, ensure_ascii=False)
+def _checked_groups(spec: RunSpec, training: Training, where: str, mistakes: list[str]) -> tuple[str, ...]:
+    """The groups of features in their usual order; what keeps the arm from having them is a mistake."""
+    asked = training.features if isinstance(training.features, tuple) else ()
+    mistakes += [f"{where}: {unknown('group', group, GROUPS)}" for group in asked if group not in GROUPS]
+    if spec.corpus.parses is None:
+        mistakes += [
+            f"{where}: '{group}' needs parses, and the corpus has none; leave it out"
+            for group in asked
+            if group in NEEDS_SYNTAX
+        ]
+    if not asked and not spec.vectors:
+        mistakes.append(f"{where}: expected some, for {spec.encoder.name} has nothing but the features; found none")
+    return tuple(group for group in GROUPS if group in asked)

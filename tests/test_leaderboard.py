@@ -112,6 +112,8 @@ MARKDOWN = r"""# Leaderboard: small
 
 15 of 21 runs complete, 2 failed. Each cell: mean ± sample standard deviation over n = 3 replicates; `complete/planned` until all its replicates are complete; `-` where the grid has no such cell. Bold: the best mean of its column. †: not told apart from it by Student's paired test over the replicates, p by Holm over the column.
 
+Values: as the grid says, else the paper's; not tuned.
+
 ## kbp37, split paper, sample 9,150
 
 - Headline metric: micro-F1 over all classes (%), of the test part
@@ -159,7 +161,7 @@ c7,toy_a|b,paper,bilstm,seq-unshared,wiki_1,l2=0,20,3,0,"micro-F1 without the ne
 LATEX = r"""% needs \usepackage{booktabs}
 \begin{table}
 \centering
-\caption{small: kbp37, split paper, sample 9,150. Headline metric: micro-F1 over all classes (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates. Bold: the best mean of its column. $^\dagger$: not told apart from it by Student's paired test over the replicates, p by Holm over the column.}
+\caption{small: kbp37, split paper, sample 9,150. Headline metric: micro-F1 over all classes (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates. Bold: the best mean of its column. $^\dagger$: not told apart from it by Student's paired test over the replicates, p by Holm over the column. Values: as the grid says, else the paper's; not tuned.}
 \begin{tabular}{llrr}
 \toprule
 encoder & strategy & 50 & 6,405 \\
@@ -172,7 +174,7 @@ pcnn & none & 1/3 (2 failed) & - \\
 \end{table}
 \begin{table}
 \centering
-\caption{small: toy\_a\textbar{}b. Headline metric: micro-F1 without the negative class, directed (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates. Bold: the best mean of its column. $^\dagger$: not told apart from it by Student's paired test over the replicates, p by Holm over the column. Generated: 100 \% of it is made up. Refused: pcnn with seq-shared: it lacks an LSTM cell to share. Refused: handcrafted with none, features=off: nothing is left to read.}
+\caption{small: toy\_a\textbar{}b. Headline metric: micro-F1 without the negative class, directed (\%), of the test part (1,830 labels), by the number of training labels, beside 915 dev labels: mean $\pm$ sample standard deviation over n = 3 replicates. Bold: the best mean of its column. $^\dagger$: not told apart from it by Student's paired test over the replicates, p by Holm over the column. Values: as the grid says, else the paper's; not tuned. Generated: 100 \% of it is made up. Refused: pcnn with seq-shared: it lacks an LSTM cell to share. Refused: handcrafted with none, features=off: nothing is left to read.}
 \begin{tabular}{llllr}
 \toprule
 encoder & strategy & text & variant & 20 \\
@@ -185,6 +187,8 @@ bilstm & seq-unshared & wiki\_1 & l2=0 & 0/3 \\
 """
 
 TERMINAL = """small: 15 of 21 runs complete, 2 failed. *: the best mean of its column. †: not told apart from it by Student's paired test over the replicates, p by Holm over the column.
+
+Values: as the grid says, else the paper's; not tuned.
 
 kbp37, split paper, sample 9,150
 
@@ -214,6 +218,13 @@ bilstm    seq-unshared   wiki_1   l2=0                 0/3
 )
 def test_the_render_is_this_text(format: str, expected: str) -> None:
     assert render(GRID, RECORDS, format) == expected
+
+
+@pytest.mark.parametrize("format", ["md", "latex", "terminal"])
+def test_a_tuned_grid_says_what_each_arm_could_spend(format: str) -> None:
+    tuned = GRID | {"tuned": {"budget": "20 trials an arm"}}
+    assert "Values: tuned, 20 trials an arm.\n" in render(tuned, RECORDS, format).replace(". Gen", ".\n").replace(".}", ".\n")
+    assert "not tuned" not in render(tuned, RECORDS, format)
 
 
 @pytest.mark.parametrize("format", FORMATS)

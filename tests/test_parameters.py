@@ -196,6 +196,7 @@ def test_a_field_carries_what_is_to_be_shown_of_it() -> None:
         "meaning": "width of a reading",
         "unit": "dimensions",
         "source": "here",
+        "search": None,
         "at_least": 1,
         "above": None,
         "at_most": None,

@@ -74,6 +74,7 @@ specs = st.builds(
     vary=st.lists(st.sampled_from(MOVED), unique=True).map(tuple),
     crossed=st.none() | st.integers(2, 5),
     save_hidden=st.booleans(),
+    tuning=st.booleans(),
 )
 json_values = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=10
@@ -158,6 +159,7 @@ CHANGES: dict[str, Any] = {
     "size": 201,
     "vary": ("subset",),
     "save_hidden": True,
+    "tuning": True,
 }
 
 

@@ -104,15 +104,20 @@ def _counts(text: Mapping[str, Any]) -> str:
 
 def run(asked: argparse.Namespace) -> int:
     """Run what is missing of the selection, write the grid's results, print its table."""
-    if asked.run_timeout and asked.scheduler is None and not _workers(asked):
-        raise HarnessError(
-            "--run-timeout: expected worker processes that can be ended, found --workers 0; use --workers 1 or more"
-        )
+    check_timeout(asked)
     with stopped_by_term():
         grid = _resolve(asked)
         runs = select(grid, asked)
         with locked(asked.home, "records", _what(asked)):
             return _run(grid, runs, asked)
+
+
+def check_timeout(asked: argparse.Namespace) -> None:
+    """Raise HarnessError where runs may take so long and no longer, and no process could be ended for it."""
+    if asked.run_timeout and asked.scheduler is None and not _workers(asked):
+        raise HarnessError(
+            "--run-timeout: expected worker processes that can be ended, found --workers 0; use --workers 1 or more"
+        )
 
 
 def _what(asked: argparse.Namespace) -> str:

@@ -26,11 +26,16 @@ def sync(asked: argparse.Namespace) -> int:
     records = store.read_all(grid_keys(grid))
     tell_damaged(store)
     with locked(asked.home, "mlflow", f"sync --grid {asked.grid}"):
-        counts = tracking.sync(_uri(asked), grid, records)
-        told = f"{counts.written:,} runs written, {counts.removed:,} removed, {counts.unchanged:,} unchanged"
-        print(f"{grid['name']}: {told}", flush=True)
+        _tell(grid["name"], tracking.sync(_uri(asked), grid, records))
+        if (tuned := grid.get("tuned")) and tuned.get("trials"):
+            _tell(f"{tuned['grid']} tuning", tracking.sync_trials(_uri(asked), tuned))
         _attach(asked, grid)
     return 0
+
+
+def _tell(experiment: str, counts: tracking.Counts) -> None:
+    told = f"{counts.written:,} runs written, {counts.removed:,} removed, {counts.unchanged:,} unchanged"
+    print(f"{experiment}: {told}", flush=True)
 
 
 def _attach(asked: argparse.Namespace, grid: dict[str, Any]) -> None:

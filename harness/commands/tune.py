@@ -3,66 +3,106 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import provenance
 from harness.commands.progress import tell
-from harness.commands.run import pool_of, rules_of, stopped_by_term
+from harness.commands.run import check_timeout, pool_of, rules_of, stopped_by_term
+from harness.datasets.selections import check_sample
 from harness.datasets.splits import size_of
 from harness.errors import GridError
 from harness.grid import ResolvedGrid
 from harness.locks import locked
+from harness.scheduler.quantities import duration
 from harness.selection import chosen_grid, select
-from harness.tuned_values import Budget, TunedArm, TunedValues, tuned_file, write_tuned
+from harness.specs import RunSpec
+from harness.tuned_files import tuned_file, write_tuned
+from harness.tuned_values import Budget, TunedArm, TunedValues, names_of, short_names
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
 
 
 def tune(asked: argparse.Namespace) -> int:
-    """Tune what is selected of a grid, and write the values to the file that `run --tuned` reads."""
-    from harness.tuning import tune as tune_grid
-    from harness.tuning.study import storage_of
+    """Tune what is selected of a grid, and write the values to the file that `run --tuned` reads.
 
+    Arms of the grid that are not selected, and have been tuned in the same storage with the same budget, are in the
+    file too.
+    """
+    from harness.tuning import storage_of
+    from harness.tuning import tune as tune_grid
+    from harness.tuning.trials import write_trials
+
+    check_timeout(asked)
     file: Path = asked.out or tuned_file(asked.grid)
     with stopped_by_term():
         grid = chosen_grid(asked, asked.home)
-        budget = Budget(asked.trials, _sizes(grid, asked.tuning_sizes), asked.tuning_replicates, asked.pretrainings)
-        grid = _narrowed(grid, asked)
+        budget = Budget(
+            asked.trials, tuple(sorted(set(asked.tuning_sizes))), asked.tuning_replicates, asked.pretrainings
+        )
+        _check(grid, budget, select(grid, asked))
         name = grid.plain["name"]
-        tell(f"Tuning {name}: {budget.told()}")
+        where = asked.storage or asked.home / "tuning" / f"{name}.journal"
+        # the lock of the records, for `run` and `tune` make artifacts in the same place: one of them at a time
         with locked(asked.home, "records", f"tune --grid {asked.grid}"), pool_of(asked, tell) as pool:
-            storage = storage_of(asked.storage or asked.home / "tuning" / f"{name}.journal")
-            arms = tune_grid(grid, budget, asked.home, pool, rules_of(asked), storage, tell)
+            storage = storage_of(where)
+            _narrow(grid, asked, budget, storage)
+            tell(f"Tuning {name}: {budget.told()}; studies: {where}")
+            try:
+                arms = tune_grid(grid, budget, asked.home, pool, rules_of(asked), storage, tell)
+            except KeyboardInterrupt:
+                tell("The finished runs and trials are kept; the same command goes on with the rest.")
+                raise
+        write_trials(file, grid, budget, arms, asked.home, storage)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_tuned(TunedValues(file, name, budget, arms), {"finished": now, "commit": provenance.git_commit()})
-    for arm in arms:
-        print(_told(arm))
-    print(f"Tuned values: {file}; python -m harness run --grid {asked.grid} --tuned reads them")
+    told = {"storage": str(where), "finished": now, "commit": provenance.git_commit()}
+    write_tuned(TunedValues(file, name, budget, arms), told)
+    for arm, called in zip(arms, short_names([arm.names for arm in arms]), strict=True):
+        print(f"{called}: {_told(arm)}")
+    named = "" if asked.out is None else f" {file}"
+    print(f"Tuned values: {file}; python -m harness run --grid {asked.grid} --tuned{named} reads them")
     return 0
 
 
-def _narrowed(grid: ResolvedGrid, asked: argparse.Namespace) -> ResolvedGrid:
-    """The grid with those of its cells that are selected."""
-    runs: Mapping[str, object] = select(grid, asked)
-    grid.plain["cells"] = [cell for cell in grid.plain["cells"] if any(key in runs for key in cell["keys"])]
-    return grid
-
-
-def _sizes(grid: ResolvedGrid, asked: list[int]) -> tuple[int, ...]:
-    """The sizes at which trials run; GridError where a corpus has not so many training labels."""
+def _check(grid: ResolvedGrid, budget: Budget, runs: dict[str, RunSpec]) -> None:
+    """Raise GridError where a corpus has too few training labels for a trial, or a text too few samples."""
     mistakes = []
-    for size in asked:
-        for corpus in grid.plain["corpora"]:
+    corpora = {cell["corpus"] for cell in grid.plain["cells"] if not runs.keys().isdisjoint(cell["keys"])}
+    for corpus in (grid.plain["corpora"][place] for place in sorted(corpora)):
+        for size in budget.sizes:
             try:
                 size_of(size, corpus["counts"]["train"])
             except ValueError as error:
                 mistakes.append(f"--tuning-sizes, with {corpus['label']}: {error}")
+    for spec in {str(spec.text): spec for spec in runs.values() if spec.text}.values():
+        source, samples = grid.text_of(spec).source, budget.replicates if "sample" in spec.vary else 1
+        if spec.text and source and (fault := check_sample(spec.text, source.counts["sentences"], samples)):
+            mistakes.append(f"--tuning-replicates, with texts.{spec.text.name}: {fault}")
     if mistakes:
         raise GridError(mistakes)
-    return tuple(sorted(set(asked)))
+
+
+def _narrow(grid: ResolvedGrid, asked: argparse.Namespace, budget: Budget, storage: BaseStorage) -> None:
+    """Leave those arms in a grid that are selected, or are tuned already."""
+    from harness.tuning import arms_of
+    from harness.tuning.study import is_finished
+
+    runs, name = select(grid, asked), grid.plain["name"]
+    there = [arm.names for arm in arms_of(grid, budget.pretrainings) if is_finished(name, arm, budget, storage)]
+    kept = []
+    for cell in grid.plain["cells"]:
+        names = names_of(grid.runs[cell["keys"][0]], grid.plain["corpora"][cell["corpus"]]["label"])
+        if names in there or not runs.keys().isdisjoint(cell["keys"]):
+            kept.append(cell)
+    grid.plain["cells"] = kept
 
 
 def _told(arm: TunedArm) -> str:
-    own = "" if arm.own_dev is None else f", {arm.own_dev:.1f} % with the grid's own values"
-    counts = ", ".join(f"{count} {name}" for name, count in arm.counts.items())
-    return f"{', '.join(arm.names.values())}: trial {arm.trial}, dev {arm.dev:.1f} %{own} ({counts})"
+    own = "failed" if arm.own_dev is None else f"{arm.own_dev:.1f} %"
+    counts = ", ".join(f"{count} {name}" for name, count in arm.counts.items() if count)
+    cost = f"{duration(arm.seconds)} of runs"
+    if arm.pretrainings:
+        cost += f", {duration(arm.pretraining_seconds)} of {arm.pretrainings} pre-trainings"
+    return f"trial {arm.trial}, dev {arm.dev:.1f} % (the grid's own values: {own}); {counts}; {cost}"

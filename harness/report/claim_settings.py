@@ -16,6 +16,7 @@ from harness.analysis.replicates import Values, align
 from harness.report.claim_vocabulary import Choice, Side
 from harness.report.curves import LearningCurve, learning_curves
 from harness.report.rows import Grid, Records
+from harness.specs import TUNED
 
 ALIKE = 0.01
 """A size of the grid stands for one that is named if they differ by no more than this share: 800 for S7 = 801."""
@@ -195,7 +196,7 @@ def settings_of(grid: Grid, records: Records, metric: str | None) -> list[Settin
         corpus = grid["corpora"][place]
         refused = {(one["encoder"], one["strategy"]) for one in grid["refusals"] if one["corpus"] == corpus["label"]}
         hidden = partial(_hidden, grid, records)
-        for whole, arms in _apart(own):
+        for whole, arms in _apart(own, bool(grid.get("tuned"))):
             name = ", ".join([corpus["label"], *_names(whole, arms)])
             found.append(Setting(corpus, name, arms, metric or corpus["metric"], refused, hidden))
     return found
@@ -218,10 +219,13 @@ def _reads(curve: LearningCurve, selection: str | None) -> bool:
     return selection is None or text is None or text["selection"] == selection
 
 
-def _settled(curve: LearningCurve) -> dict[str, Any]:
-    """What of an arm's spec no claim compares, without what the arm has no use for."""
+def _settled(curve: LearningCurve, tuned: bool = False) -> dict[str, Any]:
+    """What of an arm's spec no claim compares, without what the arm has no use for, and, of a grid that is `tuned`,
+    what tuning has set.
+    """
     spec = curve.spec
-    found = {f"training.{name}": value for name, value in spec["training"].items()}
+    training = {name: value for name, value in spec["training"].items() if not (tuned and name in TUNED)}
+    found = {f"training.{name}": value for name, value in training.items()}
     if found.get("training.standardise") is None:
         found.pop("training.standardise", None)
     found |= {f"encoder.{curve.encoder}.{name}": value for name, value in spec["encoder"]["parameters"].items()}
@@ -233,9 +237,9 @@ def _settled(curve: LearningCurve) -> dict[str, Any]:
     return found
 
 
-def _apart(curves: Sequence[LearningCurve]) -> list[tuple[dict[str, Any], list[LearningCurve]]]:
+def _apart(curves: Sequence[LearningCurve], tuned: bool) -> list[tuple[dict[str, Any], list[LearningCurve]]]:
     """The arms of each setting with what they share of that in which others differ; one may be in several."""
-    settled = [_settled(curve) for curve in curves]
+    settled = [_settled(curve, tuned) for curve in curves]
     varying = _varying(curves, settled)
     shared = [{name: one[name] for name in varying if name in one} for one in settled]
     found = []

@@ -28,6 +28,7 @@ from harness.records import RecordStore
 from harness.report.curves import LearningCurve, learning_curves
 from harness.report.rows import Grid, Records, full_metric
 from harness.scoring import METRICS
+from harness.specs import TUNED
 
 COLUMNS = (
     "corpus", "encoder", "strategy", "text", "variant", "first", "second", "differ", "size", "n", "metric",
@@ -107,7 +108,7 @@ def compare_strategies(
     left, right = ([curve for curve in only.of(curves) if curve.strategy == name] for name in (first, second))
     found = Pairs(grid, (records, records), metric, only.sizes)
     partners = {curve.name: 0 for curve in (*left, *right)}
-    for one, other in ((one, other) for one in left for other in right if _alike(one, other)):
+    for one, other in ((one, other) for one in left for other in right if _alike(one, other, bool(grid.get("tuned")))):
         partners[one.name] += 1
         partners[other.name] += 1
         common = [part for part in _parts(one) if part in _parts(other)]
@@ -226,14 +227,21 @@ def of_both(scores: Sequence[Sequence[T]], crossed: int | None) -> list[Sequence
     return list(scores) if shortest == crossed else [values[:shortest] for values in scores]
 
 
-def _alike(one: LearningCurve, other: LearningCurve) -> bool:
-    """Whether they differ in the strategy alone, or also in that one reads no text."""
+def _alike(one: LearningCurve, other: LearningCurve, tuned: bool) -> bool:
+    """Whether they differ in the strategy alone, or also in that one reads no text; in a grid that is `tuned`, also in
+    what tuning has set.
+    """
     texts = [curve.spec["text"] for curve in (one, other) if curve.text]
-    return (
-        one.corpus == other.corpus
-        and all(one.spec.get(name) == other.spec.get(name) for name in SAME_ARM)
-        and all(text == texts[0] for text in texts)
-    )
+    own, others = (_shared(curve, tuned) for curve in (one, other))
+    return one.corpus == other.corpus and own == others and all(text == texts[0] for text in texts)
+
+
+def _shared(curve: LearningCurve, tuned: bool) -> dict[str, Any]:
+    """What of its spec an arm shares with those that it is compared with."""
+    found = {name: curve.spec.get(name) for name in SAME_ARM}
+    if tuned:
+        found["training"] = {name: value for name, value in curve.spec["training"].items() if name not in TUNED}
+    return found
 
 
 def _parts(curve: LearningCurve) -> list[str]:

@@ -13,6 +13,7 @@ from harness.report import (
     figures_relations,
     figures_texts,
     figures_training,
+    figures_tuning,
 )
 from harness.report.arms import Arm
 from harness.report.drawing import MOST_VARIANTS, Drawn, Skipped, Style, styles
@@ -28,12 +29,15 @@ KINDS = (
     figures_training.DEV,
     figures_training.LOSSES,
     figures_hidden.KIND,
+    figures_tuning.HISTORY,
+    figures_tuning.IMPORTANCE,
 )
 """What the names of their files begin with."""
 
 
 def figures(grid: Grid, arms: Sequence[Arm], records: RecordStore) -> Iterator[Drawn | Skipped]:
-    """The figures of each corpus entry, each followed by those of its next variant, one after another.
+    """The figures of each corpus entry, each followed by those of its next variant, one after another; then how it was
+    tuned.
 
     A name has one style in all of them. To be called, gone through and saved within `drawing`.
     """
@@ -51,6 +55,7 @@ def figures(grid: Grid, arms: Sequence[Arm], records: RecordStore) -> Iterator[D
             yield Skipped("Figures of further variants", corpus["label"], reason)
         of_corpus = [arm for arm in arms if arm.curve.corpus == place]
         yield from figures_texts.text_curves(corpus["label"], own[0].metric, of_corpus)
+    yield from figures_tuning.tuning_figures(grid, looks)
 
 
 def _of_group(

@@ -82,7 +82,7 @@ def relations(group: Group, corpus: Mapping[str, Any], predictions: Predictions)
     f1 = np.stack([f1_by_class(found) for found in counts], axis=1)[order]  # (C, A)
     rows = [f"{corpus['classes'][place]} ({gold[place]:,})" for place in order]
     columns = [_name(group, arm) for arm in arms]
-    figure = _squares(f1, rows, columns, "F1, %", f"{group.title}, {size:,} labels")
+    figure = squares(f1, rows, columns, "F1, %", f"{group.title}, {size:,} labels")
     best, worst = int(np.nanargmax(f1.mean(axis=1))), int(np.nanargmin(f1.mean(axis=1)))
     relations = [at for at, place in enumerate(order) if corpus["classes"][place] != corpus["negative"]]
     means = f1[relations].mean(axis=0) if relations else np.full(len(columns), np.nan)
@@ -126,7 +126,7 @@ def confusion(group: Group, corpus: Mapping[str, Any], predictions: Predictions)
     part = counts[np.ix_(shown, shown)]
     shares = 100 * part / np.maximum(part.sum(axis=1, keepdims=True), 1)
     name = f"{_name(group, arm)}, {size:,} labels"
-    figure = _squares(shares, names, names, "% of the class's mentions", f"{group.title}\n{name}")
+    figure = squares(shares, names, names, "% of the class's mentions", f"{group.title}\n{name}")
     axes = figure.axes[0]
     axes.set_xlabel("predicted")
     axes.set_ylabel("gold")
@@ -166,15 +166,15 @@ def _shortened(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def _squares(values: Numbers, rows: Sequence[str], columns: Sequence[str], meaning: str, title: str) -> Figure:
-    """A square for each value from 0 to 100, darker for more; numbers in them where there are few."""
+def squares(values: Numbers, rows: Sequence[str], columns: Sequence[str], meaning: str, title: str) -> Figure:
+    """A square for each value from 0 to 100, darker for more, none for NaN; numbers in them where there are few."""
     lettered = values.size <= FEWEST_LETTERED
     rows, columns = [_shortened(name) for name in rows], [_shortened(name) for name in columns]
     beside, beneath = (LETTER * max(map(len, names)) for names in (rows, columns))
     width = 0.34 if lettered else 0.2
     figure = Figure((1.4 + beside + width * len(columns), 0.7 + beneath + 0.19 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    squares = axes.pcolormesh(values, vmin=0, vmax=100, cmap="Blues", rasterized=True)
+    mesh = axes.pcolormesh(values, vmin=0, vmax=100, cmap="Blues", rasterized=True)
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90)
     axes.tick_params("both", labelsize=6.5, length=0)
@@ -182,7 +182,8 @@ def _squares(values: Numbers, rows: Sequence[str], columns: Sequence[str], meani
     axes.grid(visible=False)
     for (row, column), value in np.ndenumerate(values) if lettered else ():
         ink = "white" if value > DARK else "black"
-        axes.text(column + 0.5, row + 0.5, f"{value:.0f}", color=ink, fontsize=6, ha="center", va="center")
-    figure.colorbar(squares, label=meaning, aspect=40)
+        told = "" if math.isnan(value) else f"{value:.0f}"
+        axes.text(column + 0.5, row + 0.5, told, color=ink, fontsize=6, ha="center", va="center")
+    figure.colorbar(mesh, label=meaning, aspect=40)
     figure.suptitle(title, wrap=True)
     return figure

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from harness.errors import HarnessError
 from harness.records import RecordStore, write_atomically
-from harness.report import facts, tables
+from harness.report import facts, figures_tuning, tables
 from harness.report.arms import Arm, read_arms
 from harness.report.board import Progress, progress
 from harness.report.claim_vocabulary import Claims
@@ -31,12 +31,14 @@ from harness.report.rows import Grid, Row, full_metric
 from harness.report.standings import mark
 from harness.report.tables import Entry, Listing
 from harness.report.texts import sources_of_text
+from harness.report.tuning import tuning_section
 from harness.report.variances import LEGEND, csv_of_rows
 
 SECTIONS = {
     "run": "What was run",
     "leaderboard": "Leaderboard",
     "claims": "Claims",
+    "tuning": "Tuning",
     "figures": "Figures",
     "refused": "Refused pairs",
     "failed": "Failures",
@@ -174,6 +176,7 @@ def _context(grid: Grid, arms: Sequence[Arm], drawn: Sequence[Figure], skipped: 
     spent = f"The runs that have a record took {runs:,.2f} hours" + (
         f", the pre-trainings that they start from {pretrainings:,.2f} hours more." if pretrainings else "."
     )
+    of_tuning = [figure for figure in drawn if figure.name.rpartition("-")[0] in figures_tuning.KINDS]
     return {
         "grid": grid,
         "progress": progress(rows).told(),
@@ -183,7 +186,9 @@ def _context(grid: Grid, arms: Sequence[Arm], drawn: Sequence[Figure], skipped: 
         "entries": list(_entries(grid, arms)),
         "sources": sources_of_text(grid),
         "variances_legend": LEGEND,
-        "figures": [(where, list(of_group)) for where, of_group in groupby(drawn, key=lambda figure: figure.where)],
+        "tuning": tuning_section(grid),
+        "tuning_figures": _grouped(of_tuning),
+        "figures": _grouped([figure for figure in drawn if figure not in of_tuning]),
         "skipped": skipped,
         "refusals": tables.refusals(grid),
         "failures": tables.failures(grid, arms),
@@ -191,6 +196,11 @@ def _context(grid: Grid, arms: Sequence[Arm], drawn: Sequence[Figure], skipped: 
         "environments": tables.environments(arms),
         "commands": facts.commands(grid),
     }
+
+
+def _grouped(drawn: Sequence[Figure]) -> list[tuple[str, list[Figure]]]:
+    """Figures by the part of the grid that they show."""
+    return [(where, list(of_group)) for where, of_group in groupby(drawn, key=lambda figure: figure.where)]
 
 
 def _entries(grid: Grid, arms: Sequence[Arm]) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """MLflow, derived from the records: an experiment for a grid, a parent run for a cell, a child run for a replicate.
 
 Beside them a run for an arm, which MLflow draws as a learning curve, and one that carries the files of the results.
+The trials of a grid's tuning have an experiment of their own.
 Nothing here is true by itself: delete the database, `sync`, and the same tables are back. Every run carries a digest
 of what it shows, written last, so that one search finds what is missing, changed or half-written, and the rest is left
 alone. MLflow takes no parameter and no metric back: a run that must lose one is deleted and made anew. Scores are
@@ -31,7 +32,8 @@ os.environ.update(
 from harness.tracking.results import attach
 from harness.tracking.runs import Counts, Tracker, sync
 from harness.tracking.store import check, create, leaderboards
+from harness.tracking.trials import sync_trials
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # it announces each retry
 
-__all__ = ["Counts", "Tracker", "attach", "check", "create", "leaderboards", "sync"]
+__all__ = ["Counts", "Tracker", "attach", "check", "create", "leaderboards", "sync", "sync_trials"]

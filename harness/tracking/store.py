@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from harness.tracked import (
     DIGEST,
     GRID,
     RUNNING,
+    TUNING,
     Content,
     artifacts_of,
     database_of,
     default_uri,
     shown,
 )
-from harness.tracking.views import LEADERBOARD, page_of, tags_of
+from harness.tracking.views import LEADERBOARD, TRIALS, page_of, tags_of, tags_of_tuning
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,16 +85,25 @@ class Store:
 
 def open_store(uri: str, grid: Mapping[str, Any]) -> Store:
     """The grid's experiment, made where it is not there yet; HarnessError where the store can't be used."""
+    return _open(uri, grid["name"], grid["name"], partial(tags_of, grid))
+
+
+def open_tuning(uri: str, tuned: Mapping[str, Any]) -> Store:
+    """The experiment of a grid's tuning, of which a tuned grid tells; as `open_store`."""
+    return _open(uri, f"{tuned['grid']} tuning", tuned["grid"], partial(tags_of_tuning, tuned))
+
+
+def _open(uri: str, name: str, grid: str, tags: Callable[[str], Mapping[str, str]]) -> Store:
     check(uri)
     create(uri)
     with told(uri):
         client = MlflowClient(tracking_uri=uri)
-        return Store(uri, client, _experiment(client, uri, grid))
+        return Store(uri, client, _experiment(client, uri, name, grid, tags))
 
 
-def _experiment(client: MlflowClient, uri: str, grid: Mapping[str, Any]) -> str:
-    """The ID of the grid's experiment."""
-    name, there = grid["name"], {GRID: grid["name"]}
+def _experiment(client: MlflowClient, uri: str, name: str, grid: str, tags: Callable[[str], Mapping[str, str]]) -> str:
+    """The ID of the experiment of this name, which is about a grid; `tags` are all of its tags, by its ID."""
+    there = {GRID: grid}
     found = client.get_experiment_by_name(name)
     if found is None:
         # a place of its own: MLflow's default would be ./mlruns, wherever the command is typed
@@ -107,17 +118,22 @@ def _experiment(client: MlflowClient, uri: str, grid: Mapping[str, Any]) -> str:
             )
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(experiment)
-    for tag, value in tags_of(grid, experiment).items():
+    for tag, value in tags(experiment).items():
         if there.get(tag) != value:
             client.set_experiment_tag(experiment, tag, value)
     return experiment
 
 
 def leaderboards(uri: str) -> dict[str, str]:
-    """The page of each grid's leaderboard, relative to the server's address, by the name of the grid."""
+    """The page of each grid's leaderboard, and of the trials of its tuning, relative to the server's address, by the
+    name of the experiment.
+    """
     with told(uri):
         found = MlflowClient(tracking_uri=uri).search_experiments(filter_string=f"tags.`{GRID}` != ''")
-        return {experiment.name: page_of(experiment.experiment_id, LEADERBOARD) for experiment in found}
+        return {
+            experiment.name: page_of(experiment.experiment_id, TRIALS if TUNING in experiment.tags else LEADERBOARD)
+            for experiment in found
+        }
 
 
 def check(uri: str) -> None:

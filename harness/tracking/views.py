@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from harness.tracked import CURVES, LEVEL, LONGEST_OF_EXPERIMENT, NOTE, experiment_tags, named_figure
+from harness.tracked import CURVES, LEVEL, LONGEST_OF_EXPERIMENT, NOTE, experiment_tags, named_figure, tuning_tags
 
 VIEW = "mlflow.sharedViewState."
 LEADERBOARD = {"viewStateShareKey": "leaderboard"}
+TRIALS = {"viewStateShareKey": "trials"}
 LINKS = {
     "Leaderboard": LEADERBOARD,
     "Learning curves": {"viewStateShareKey": "curves", "compareRunsMode": "CHART"},
@@ -38,11 +39,25 @@ def tags_of(grid: Mapping[str, Any], experiment: str) -> dict[str, str]:
         ("replicates", "Replicates", _replicates(grid)),
     ]
     for place, (identifier, name, state) in enumerate(views):
-        age = len(views) - place  # the youngest is offered first
-        packed = "deflate;" + b64encode(zlib.compress(json.dumps(state).encode())).decode()
-        form = {"name": name, "createdAt": age, "updatedAt": age, "state": packed}
-        tags[VIEW + identifier] = json.dumps(form)
+        tags[VIEW + identifier] = _view(name, len(views) - place, state)  # the youngest is offered first
     return tags
+
+
+def tags_of_tuning(tuned: Mapping[str, Any], experiment: str) -> dict[str, str]:
+    """All tags of the experiment of a grid's tuning, whose ID is `experiment`: its one view is a table of trials."""
+    tags = tuning_tags(tuned)
+    tags[NOTE] = f"[Trials]({page_of(experiment, TRIALS)})\n\n{tags[NOTE]}"[:LONGEST_OF_EXPERIMENT]
+    names = dict.fromkeys(name for arm in tuned["trials"] for name in arm["names"] if name != "corpus")
+    values = dict.fromkeys(name for arm in tuned["trials"] for one in arm["trials"] for name in one["values"])
+    columns = [*(f"params.`{name}`" for name in (*names, "trial", "state", "best")), *_metrics("dev", "seconds")]
+    columns += [f"params.`training.{name}`" for name in values]
+    return tags | {f"{VIEW}trials": _view("Trials", 1, _table(f"params.{LEVEL} = 'trial'", columns, "metrics.`dev`"))}
+
+
+def _view(name: str, age: int, state: Mapping[str, Any]) -> str:
+    """A view of this state, as the tag of an experiment."""
+    packed = "deflate;" + b64encode(zlib.compress(json.dumps(state).encode())).decode()
+    return json.dumps({"name": name, "createdAt": age, "updatedAt": age, "state": packed})
 
 
 def page_of(experiment: str, view: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from harness.tuning.arms import Arm, arms_of
 from harness.tuning.rounds import tune
+from harness.tuning.storage import storage_of
 from harness.tuning.study import Study
 
-__all__ = ["Arm", "Study", "arms_of", "tune"]
+__all__ = ["Arm", "Study", "arms_of", "storage_of", "tune"]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import registry
-from harness.errors import HarnessError
+from harness.errors import GridError, HarnessError
 from harness.grid import ResolvedGrid
 from harness.parameters import Among, Search, searches
 from harness.seeding import numpy_stream
 from harness.specs import RunSpec, Training
-from harness.tuned_values import Values, names_of, with_values
+from harness.tuned_values import Values, groups_of, names_of, with_values
 
 PRETRAINING = "pretraining"
 """What a trial's choice among the pre-trainings of its arm is called."""
@@ -30,7 +30,7 @@ class Arm:
     """What one study tunes: a spec with the grid's own values, whose size and replicate are open.
 
     `space` is what is tried of fine-tuning; `pretrainings` are the values of the strategy among which it chooses, the
-    first of them the grid's own.
+    first of them the grid's own. The encoder's own parameters stay as they are: strategies are compared on one network.
     """
 
     names: Mapping[str, str]
@@ -45,15 +45,20 @@ class Arm:
 
     @property
     def own(self) -> Choice:
-        """The grid's own values, as a trial has them; outside of a space they are the nearest within it."""
+        """How a study sees the grid's own values: one outside of the space as the nearest within."""
         plain = dataclasses.asdict(self.spec.training)
         plain["features"] = bool(plain["features"])
         chosen = {name: within(plain[name], search) for name, search in self.space.items()}
         return chosen | ({PRETRAINING: 0} if len(self.pretrainings) > 1 else {})
 
     def values(self, choice: Choice) -> Values:
-        """What a trial sets."""
+        """What a trial sets; of the choice `own` they are the grid's own, whether or not those are tried."""
+        if choice == self.own:
+            plain = dataclasses.asdict(self.spec.training)
+            return {"training": {name: plain[name] for name in self.space}, "encoder": {}, "strategy": {}}
         training = {name: value for name, value in choice.items() if name != PRETRAINING}
+        if "features" in training:
+            training["features"] = groups_of(self.spec, training["features"])
         return {"training": training, "encoder": {}, "strategy": dict(self.pretrainings[choice.get(PRETRAINING, 0)])}
 
     def runs(self, choice: Choice, sizes: Sequence[int], replicate: int) -> list[RunSpec]:
@@ -76,15 +81,20 @@ def within(value: Any, search: Search) -> Any:
 
 
 def arms_of(grid: ResolvedGrid, pretrainings: int) -> list[Arm]:
-    """The arms of a grid, each once: of several that differ in their values alone the first one's are its own."""
+    """The arms of a grid, each once: of several that differ in what is tuned alone the first one's values are its own.
+
+    Raises GridError where two that differ in more could not be told apart by their names.
+    """
     found: dict[tuple[tuple[str, str], ...], Arm] = {}
     for cell in grid.plain["cells"]:
         spec = grid.runs[cell["keys"][0]]
         names = names_of(spec, grid.plain["corpora"][cell["corpus"]]["label"])
-        place = tuple(names.items())
-        if place not in found:
-            own = dataclasses.replace(spec, replicate=0, crossed=None, save_hidden=False, tuning=True)
-            found[place] = Arm(names, own, _space(spec), _pretrainings(spec, pretrainings))
+        own = dataclasses.replace(spec, size=0, replicate=0, crossed=None, save_hidden=False, tuning=True)
+        arm = found.setdefault(tuple(names.items()), Arm(names, own, _space(own), _pretrainings(own, pretrainings)))
+        if arm.spec.text != own.text:
+            raise GridError(
+                [f"texts: two of {names['text']} would be tuned under one name; call one otherwise, as = '...'"]
+            )
     return list(found.values())
 
 

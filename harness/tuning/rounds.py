@@ -10,54 +10,66 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import Trial
 
-from harness.errors import in_words
+from harness import stages
+from harness.artifacts import ArtifactStore
+from harness.errors import GridError
 from harness.grid import ResolvedGrid
-from harness.records import COMPLETE, Record, RecordStore
+from harness.records import COMPLETE, RecordStore
 from harness.runner import Outcome
 from harness.scheduler.carry_out import Rules, Watcher, carry_out
 from harness.scheduler.executors import Pool
-from harness.specs import RunSpec
-from harness.tuned_values import Budget, TunedArm
+from harness.specs import RunSpec, key_of
+from harness.tuned_values import Budget, TunedArm, short_names
 from harness.tuning.arms import arms_of
-from harness.tuning.study import Study
+from harness.tuning.study import WHY, Study
 
 RECORDS = Path("tuning") / "records"
 """Where the records of trials are in a home: apart from those of evaluations, and without predictions."""
 
-Tell = Callable[[str], object]
+STAGES = (stages.VECTORS, stages.PRETRAINED)
+
+Tell = Callable[[str], None]
 
 
 def tune(
     grid: ResolvedGrid, budget: Budget, home: Path, pool: Pool, rules: Rules, storage: BaseStorage, tell: Tell
 ) -> list[TunedArm]:
-    """Tune every arm of a grid; `tell` is told of each trial. What is finished is kept, and the same call goes on."""
-    studies = [Study(grid.plain["name"], arm, budget, storage) for arm in arms_of(grid, budget.pretrainings)]
+    """Tune every arm of a grid; `tell` is told of each trial. What is finished is kept, and the same call goes on.
+
+    Raises HarnessError where an arm has no complete trial, once all have spent their budget.
+    """
+    arms = arms_of(grid, budget.pretrainings)
+    studies = [Study(grid.plain["name"], arm, budget, storage) for arm in arms]
+    called = dict(zip(studies, short_names([arm.names for arm in arms]), strict=True))
     runs = _Runs(grid, home, pool, rules, tell)
     while open_ones := [study for study in studies if not study.is_over]:
-        _round({study: study.ask() for study in open_ones}, runs, budget, tell)
+        _round({study: study.ask() for study in open_ones}, called, runs, budget, tell)
+    if lacking := [f"{called[study]}: {_failures(study)}" for study in studies if study.best() is None]:
+        raise GridError(lacking)
     return [_tuned(study, runs, budget) for study in studies]
 
 
 class _Runs:
-    """Makes the runs of trials that have no record yet."""
+    """Makes the runs of trials that have no complete record yet."""
 
     def __init__(self, grid: ResolvedGrid, home: Path, pool: Pool, rules: Rules, tell: Tell) -> None:
         self._grid, self._home, self._pool, self._rules, self._tell = grid, home, pool, rules, tell
         self.store = RecordStore(home / RECORDS)
+        self.artifacts = ArtifactStore(home / "artifacts")
 
     def make(self, specs: Sequence[RunSpec]) -> None:
-        """Run those that have not been run."""
-        todo = {spec.key: spec for spec in specs if self.store.read(spec.key) is None}
+        """Run those that have not been run, and those that have failed in another study, or before a kill."""
+        records = {spec.key: self.store.read(spec.key) for spec in specs}
+        todo = {spec.key: spec for spec in specs if (records[spec.key] or {}).get("status") != COMPLETE}
 
         def finished(outcome: Outcome) -> None:
             self.store.write(outcome.record, None, None)
 
-        watcher = Watcher(finished, told=lambda line: None)
+        watcher = Watcher(finished, told=self._tell)
         carry_out(list(todo.values()), self._grid, self._home, self._pool, watcher, self._rules, lambda task: 1.0)
 
     def dev(self, specs: Sequence[RunSpec]) -> tuple[float, str]:
@@ -67,59 +79,77 @@ class _Runs:
             record = self.store.read(spec.key)
             assert record is not None, "carry_out brings a record of every run"
             if record["status"] != COMPLETE:
-                return math.nan, in_words(record["error"])
+                return math.nan, f"at {spec.size:,} labels: {record['error']['message']}"
             scores.append(100 * record["scores"]["dev"][self._grid.scored(spec)[0]])
-        return fmean(scores), ""
+        dev = fmean(scores)
+        return dev, "" if math.isfinite(dev) else f"dev is {dev}"
 
 
-def _round(asked: dict[Study, Trial], runs: _Runs, budget: Budget, tell: Tell) -> None:
+def _round(asked: dict[Study, Trial], called: dict[Study, str], runs: _Runs, budget: Budget, tell: Tell) -> None:
     """One trial of each study, replicate by replicate: what is behind after one is not run over the others."""
     so_far: dict[Study, list[float]] = {study: [] for study in asked}
+
+    def told(study: Study, line: str) -> None:
+        tell(f"{called[study]}: trial {asked[study].number} (of {budget.trials}): {line}")
+
+    open_ones = list(asked)
     for replicate in range(budget.replicates):
-        of_study = {study: study.arm.runs(trial.params, budget.sizes, replicate) for study, trial in asked.items()}
+        of_study = {study: study.arm.runs(asked[study].params, budget.sizes, replicate) for study in open_ones}
         runs.make([spec for specs in of_study.values() for spec in specs])
-        for study, trial in list(asked.items()):
-            dev, why = runs.dev(of_study[study])
-            name = f"{study.arm.name}, trial {trial.number}"
-            if math.isnan(dev):
-                study.tell(trial, None)
-                tell(f"{name}: failed: {why}")
-                del asked[study]
-                continue
+        for study, specs in of_study.items():
+            trial, (dev, why) = asked[study], runs.dev(specs)
             so_far[study].append(dev)
-            last = replicate == budget.replicates - 1
-            if not last and study.should_stop(trial, replicate, fmean(so_far[study])):
-                study.tell(trial, None, pruned=True)
-                tell(f"{name}: dev {fmean(so_far[study]):.1f} % over {replicate + 1} replicates, behind others: pruned")
-                del asked[study]
-    for study, trial in asked.items():
-        study.tell(trial, fmean(so_far[study]))
-        tell(f"{study.arm.name}, trial {trial.number}: dev {fmean(so_far[study]):.1f} %")
+            mean = fmean(so_far[study])
+            if why:
+                study.fail(trial, why)
+                told(study, f"failed {why}")
+                open_ones.remove(study)
+            elif replicate == budget.replicates - 1:
+                study.complete(trial, mean)
+                told(study, f"dev {mean:.1f} %")
+            elif study.should_stop(trial, replicate, mean):
+                study.prune(trial)
+                told(study, f"dev {mean:.1f} % after {replicate + 1} of {budget.replicates} replicates: pruned")
+                open_ones.remove(study)
+
+
+def _failures(study: Study) -> str:
+    last = study.trials[-1]
+    return (
+        f"none of its {len(study.trials)} trials is complete; the last one failed {last.user_attrs.get(WHY)}. Mend "
+        "that and tune with another --storage, or leave the arm out by --encoder and --strategy"
+    )
 
 
 def _tuned(study: Study, runs: _Runs, budget: Budget) -> TunedArm:
-    """The outcome of a study, with what it cost."""
-    best, trials = study.best(), study.trials
-    records = {record["key"]: record for trial in trials for record in _records(study, trial, runs, budget)}
-    pretrainings: dict[Any, float] = {}
-    for record in records.values():
-        if told := record.get("pretraining"):
-            pretrainings[repr({name: value for name, value in told.items() if name != "seconds"})] = told["seconds"]
-    first = trials[0].value if trials[0].value is not None else None
+    """The outcome of a study with a complete trial, and what it cost."""
+    best, trials, arm = study.best(), study.trials, study.arm
+    assert best is not None
+    assert best.value is not None
+    specs = [
+        spec
+        for trial in trials
+        for replicate in range(budget.replicates)
+        for spec in arm.runs(trial.params, budget.sizes, replicate)
+    ]
+    seconds = {record["key"]: record["seconds"]["total"] for record in runs.store.each(spec.key for spec in specs)}
+    ran = [spec for spec in specs if spec.key in seconds]
+    made = {(kind, key) for spec in ran for kind in STAGES if (key := stages.key_of_stage(kind, spec))}
     return TunedArm(
-        names=study.arm.names,
+        names=arm.names,
+        study=study.name,
         trial=best.number,
-        dev=float(best.value or 0.0),
-        own_dev=first,
+        dev=best.value,
+        own_dev=trials[0].value,
         counts=study.counts(),
-        seconds=math.fsum(record["seconds"].get("total", 0.0) for record in records.values()),
-        pretraining_seconds=math.fsum(pretrainings.values()),
-        values=study.arm.values(best.params),
+        pretrainings=len({key_of(spec.strategy.parameters) for spec in ran}) if made else 0,
+        seconds=math.fsum(seconds.values()),
+        pretraining_seconds=math.fsum(_seconds(runs.artifacts, *one) for one in sorted(made)),
+        values=arm.values(best.params),
     )
 
 
-def _records(study: Study, trial: FrozenTrial, runs: _Runs, budget: Budget) -> list[Record]:
-    specs = (
-        spec for replicate in range(budget.replicates) for spec in study.arm.runs(trial.params, budget.sizes, replicate)
-    )
-    return list(runs.store.each(spec.key for spec in specs))
+def _seconds(artifacts: ArtifactStore, kind: str, key: str) -> float:
+    """What making an artifact took; 0 where it is gone."""
+    made = artifacts.read(kind, key)
+    return float(made.meta.get("told", made.meta)["seconds"]) if made else 0.0

@@ -7,83 +7,80 @@ goes on to the same trials as one that was not.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from harness.errors import HarnessError
 from harness.parameters import Among, Search
 from harness.seeding import seed
+from harness.specs import key_of
 from harness.tuned_values import Budget
 from harness.tuning.arms import PRETRAINING, Arm
 
-RANDOM = 5
-"""Trials that are drawn at random before TPE (Bergstra et al. 2011) chooses, the grid's own values among them."""
+RANDOM = 10
+"""Trials, the grid's own values among them, before TPE (Bergstra et al. 2011) chooses: fewer draws at random, and one of
+two values is often never tried, and TPE stays with the other.
+"""
 
-SPACE = "space"
+UNPRUNED = 5
+"""Complete trials before any is pruned."""
+
+SPACE, WHY = "space", "why"
+"""What Optuna calls what a study was begun with, and why a trial has failed."""
+
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+LONGEST = 500
+"""Characters of a study's name; a database has room for 512."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def storage_of(where: str | Path) -> BaseStorage:
-    """A journal file, which stands a kill, or what an address of Optuna's (sqlite:///...) names.
-
-    Raises HarnessError where it can't be used.
-    """
-    try:
-        if "://" in str(where):
-            return RDBStorage(str(where))
-        path = Path(where)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path)))
-    except Exception as error:  # whatever a driver raises
-        raise HarnessError(
-            f"--storage {where}: expected a file, or an address of an Optuna storage (sqlite:///FILE), found {error}"
-        ) from error
-
-
 class Study:
-    """The study of one arm. Trial 0 has the grid's own values."""
+    """The study of one arm. Trial 0 has the grid's own values.
+
+    Raises HarnessError where the storage has it, begun with another space, or for other runs.
+    """
 
     def __init__(self, grid: str, arm: Arm, budget: Budget, storage: BaseStorage) -> None:
         self.arm = arm
+        self.name = study_name(grid, arm)
         self._budget = budget
-        self._name = f"{grid}: {arm.name}"
         self._study = optuna.create_study(
-            study_name=self._name,
+            study_name=self.name,
             storage=storage,
             direction="maximize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=RANDOM),
+            sampler=optuna.samplers.RandomSampler(),  # never asked: see `_next`
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED),
             load_if_exists=True,
         )
-        self._check(_told(arm, budget))
-        if not self._study.get_trials(deepcopy=False):
-            self._study.enqueue_trial(dict(arm.own))
+        self._check(_begun_with(arm, budget))
 
-    def _check(self, space: str) -> None:
-        """Raise HarnessError where the study was begun with another space."""
+    def _check(self, now: Mapping[str, Any]) -> None:
         before = self._study.user_attrs.get(SPACE)
         if before is None:
-            self._study.set_user_attr(SPACE, space)
-        elif before != space:
+            self._study.set_user_attr(SPACE, json.dumps(now, sort_keys=True))
+            return
+        was, told = _flat(json.loads(before)), _flat(json.loads(json.dumps(now)))
+        differ = [name for name in {**was, **told} if was.get(name) != told.get(name)]
+        if differ:
+            first, second = (
+                ", ".join(f"{name} {one.get(name, 'nothing')}" for name in differ) for one in (was, told)
+            )  # fmt: skip
             raise HarnessError(
-                f"the study '{self._name}' was begun with another space. It was {before}; it is {space}. Take it back, "
-                "or begin anew with another --storage"
+                f"the study '{self.name}' was begun with {first}; now it would go on with {second}. Take that back, or "
+                "begin anew with another --storage"
             )
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """Those that have ended, in order."""
-        return self._study.get_trials(states=ENDED)
+        """Those that have ended, in order; of more than the budget has, the first."""
+        return self._study.get_trials(states=ENDED)[: self._budget.trials]
 
     @property
     def is_over(self) -> bool:
@@ -91,41 +88,74 @@ class Study:
         return len(self.trials) >= self._budget.trials
 
     def ask(self) -> Trial:
-        """The next trial; one that was begun and not ended, in a process that was killed, before all others."""
-        for begun in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            return Trial(self._study, begun._trial_id)
-        number = len(self._study.get_trials(deepcopy=False)) if self.trials else 0
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=seed("trial", self._name, number) % 2**32, n_startup_trials=RANDOM
-        )
-        return self._study.ask(_distributions(self.arm))
+        """The next trial; before all others one that was begun, and not ended, in a process that was killed."""
+        begun = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        if not begun:
+            distributions = _distributions(self.arm)
+            params = self._next(distributions)
+            self._study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=distributions))
+            begun = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return Trial(self._study, begun[0]._trial_id)
+
+    def _next(self, distributions: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """The values of the next trial, asked of a copy in memory: a trial enters the storage whole, or not at all."""
+        number = len(self._study.get_trials(deepcopy=False))
+        if number == 0:
+            return dict(self.arm.own)
+        sampler = optuna.samplers.TPESampler(seed=seed("trial", self.name, number) % 2**32, n_startup_trials=RANDOM)
+        copy = optuna.create_study(direction="maximize", sampler=sampler)
+        copy.add_trials(self._study.get_trials(deepcopy=False, states=ENDED))
+        return copy.ask(distributions).params
 
     def should_stop(self, trial: Trial, step: int, dev: float) -> bool:
-        """Report the mean dev score over the first replicates; whether others were better at this point."""
-        trial.report(dev, step)
+        """Report the mean dev score over the first replicates; whether it is below the median of others at this step.
+
+        The grid's own values never are.
+        """
+        if step not in self._study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+            trial.report(dev, step)
         return trial.number > 0 and trial.should_prune()
 
-    def tell(self, trial: Trial, dev: float | None, pruned: bool = False) -> None:
-        """End a trial: with its mean dev score, as pruned, or, with none, as failed, which never wins."""
-        if pruned:
-            self._study.tell(trial, state=TrialState.PRUNED)
-        elif dev is None or not math.isfinite(dev):
-            self._study.tell(trial, state=TrialState.FAIL)
-        else:
-            self._study.tell(trial, dev)
+    def complete(self, trial: Trial, dev: float) -> None:
+        """End a trial with its mean dev score, in percent."""
+        self._study.tell(trial, dev)
 
-    def best(self) -> FrozenTrial:
-        """The complete trial with the best dev score, of equal ones the first; HarnessError where there is none."""
+    def prune(self, trial: Trial) -> None:
+        """End a trial before its last replicate."""
+        self._study.tell(trial, state=TrialState.PRUNED)
+
+    def fail(self, trial: Trial, why: str) -> None:
+        """End a trial without a score: it never wins."""
+        trial.set_user_attr(WHY, why)
+        self._study.tell(trial, state=TrialState.FAIL)
+
+    def best(self) -> FrozenTrial | None:
+        """The complete trial with the best dev score, of equal ones the first; None where none is complete."""
         complete = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
-        if not complete:
-            raise HarnessError(f"no trial of '{self._name}' is complete; its failures are told above")
-        return max(complete, key=lambda trial: (trial.value, -trial.number))
+        return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
 
     def counts(self) -> dict[str, int]:
         """Trials by what became of them."""
         names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
         states = [trial.state for trial in self.trials]
         return {name: states.count(state) for state, name in names.items()}
+
+
+def is_finished(grid: str, arm: Arm, budget: Budget, storage: BaseStorage) -> bool:
+    """Whether a storage has the study of an arm, begun as it would be now, its budget spent, with a complete trial."""
+    if study_name(grid, arm) not in optuna.get_all_study_names(storage):
+        return False
+    try:
+        study = Study(grid, arm, budget, storage)
+    except HarnessError:
+        return False
+    return study.is_over and study.best() is not None
+
+
+def study_name(grid: str, arm: Arm) -> str:
+    """What the study of an arm is called."""
+    name = f"{grid}: {arm.name}"
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 20]}... {key_of({'name': name})[:16]}"
 
 
 def _distributions(arm: Arm) -> dict[str, BaseDistribution]:
@@ -141,18 +171,24 @@ def _distribution(search: Search) -> BaseDistribution:
     return FloatDistribution(search.low, search.high, log=search.log)
 
 
-def _told(arm: Arm, budget: Budget) -> str:
-    """All that decides what a trial is, in one line; the number of trials does not."""
-    space: Mapping[str, Any] = {
-        "space": {name: {type(search).__name__: asdict(search)} for name, search in arm.space.items()},
-        "pretrainings": list[Any](arm.pretrainings),
+def _begun_with(arm: Arm, budget: Budget) -> dict[str, Any]:
+    """All that decides what a trial is and what it scores; how many there are does not."""
+    return {
+        "space": {name: str(search) for name, search in arm.space.items()},
+        "pretrainings": {str(place): dict(one) for place, one in enumerate(arm.pretrainings)},
         "own": dict(arm.own),
-        "sizes": budget.sizes,
+        "sizes": list(budget.sizes),
         "replicates": budget.replicates,
+        "spec": {name: value for name, value in arm.spec.as_dict().items() if name not in ("size", "replicate")},
     }
-    return json.dumps(space, sort_keys=True)
 
 
-def parameters_of(trials: Sequence[FrozenTrial]) -> list[Mapping[str, Any]]:
-    """The values of trials."""
-    return [trial.params for trial in trials]
+def _flat(plain: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Values within values by their dotted names, in words."""
+    found: dict[str, str] = {}
+    for name, value in plain.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            found[f"{prefix}{name}"] = value if isinstance(value, str) else json.dumps(value)
+    return found

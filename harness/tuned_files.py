@@ -1,0 +1,142 @@
+"""The file of tuned values: TOML that can be read, reviewed and changed.
+
+Nothing flows in memory: `tune` writes the file, and a grid that is resolved with it reads it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError, unknown
+from harness.parameters import coerce, describe
+from harness.records import write_atomically
+from harness.tuned_values import NAMES, SECTIONS, Budget, TunedArm, TunedValues
+
+KEYS = (*NAMES, "study", "trial", "dev", "own_dev", "complete", "pruned", "failed", "pretrainings", "seconds",
+        "pretraining_seconds", "values")  # fmt: skip
+"""What the file tells of an arm."""
+
+DECIMALS = 4
+
+
+def tuned_file(grid: str) -> Path:
+    """Where the values of a grid are unless another file is named: in the folder `tuned` beside it."""
+    path = Path(grid)
+    if path.suffix == ".toml" or "/" in grid:
+        return path.parent / "tuned" / f"{path.stem}.toml"
+    return Path(__file__).parents[1] / "benchmarks" / "grids" / "tuned" / f"{grid}.toml"
+
+
+def write_tuned(tuned: TunedValues, provenance: Mapping[str, str]) -> None:
+    """Write the file; `provenance` is what else is told of where the values are from."""
+    budget = dataclasses.asdict(tuned.budget)
+    lines = [
+        f"# Tuned values of the grid {tuned.grid}: {tuned.budget.told()}.",
+        "# Made by `python -m harness tune`, read by `run --tuned`. Scores are in percent, of dev alone.",
+        f"grid = {_toml(tuned.grid)}",
+        *(f"{name} = {_toml(value)}" for name, value in {**budget, **provenance}.items()),
+    ]
+    for arm in tuned.arms:
+        told = {**arm.names, "study": arm.study, "trial": arm.trial, "dev": round(arm.dev, DECIMALS)}
+        told |= {} if arm.own_dev is None else {"own_dev": round(arm.own_dev, DECIMALS)}
+        told |= {**arm.counts, "pretrainings": arm.pretrainings, "seconds": round(arm.seconds)}
+        told |= {"pretraining_seconds": round(arm.pretraining_seconds)}
+        lines += ["", "[[arms]]", *(f"{name} = {_toml(value)}" for name, value in told.items())]
+        for section in SECTIONS:
+            if values := {name: value for name, value in arm.values.get(section, {}).items() if value is not None}:
+                lines += [f"[arms.values.{section}]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
+    text = "\n".join(lines) + "\n"
+    write_atomically(tuned.file, lambda file: file.write(text.encode()))
+
+
+def read_tuned(file: Path, grid: str = "NAME") -> TunedValues:
+    """Read such a file, that of a `grid`; DataError where it is none."""
+    try:
+        return parse_tuned(file.read_text(encoding="utf-8"), file)
+    except FileNotFoundError:
+        raise DataError(
+            f"{file}: expected tuned values, found no such file; make it: python -m harness tune --grid {grid}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: expected tuned values, found what can't be read: {error}") from error
+
+
+def parse_tuned(text: str, file: Path) -> TunedValues:
+    """The tuned values in the text of a file; DataError where it has none."""
+    try:
+        plain = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{file}: expected tuned values in TOML, found {error}") from error
+    head = _Fields(plain, str(file))
+    sizes = head.read("sizes", tuple[int, ...])
+    budget = Budget(head.read("trials", int), sizes, head.read("replicates", int), head.read("pretrainings", int))
+    arms = [_arm(one, f"{file}, arm {number}") for number, one in enumerate(head.tables("arms"), 1)]
+    for number, arm in enumerate(arms, 1):
+        if any(arm.names == other.names for other in arms[: number - 1]):
+            raise DataError(
+                f"{file}, arm {number}: expected each arm once, found {', '.join(arm.names.values())} again"
+            )
+    return TunedValues(file, head.read("grid", str), budget, arms, text)
+
+
+class _Fields:
+    """Fields of a table of TOML, whose types are checked; DataError where one is not there, or of another type."""
+
+    def __init__(self, plain: Mapping[str, Any], where: str) -> None:
+        self._plain, self._where = plain, where
+
+    def read(self, name: str, hint: Any) -> Any:
+        if name not in self._plain:
+            raise DataError(f"{self._where}: expected {name}, {describe(hint)}; found nothing")
+        try:
+            return coerce(self._plain[name], hint)
+        except ValueError as error:
+            raise DataError(f"{self._where}, {name}: {error}") from error
+
+    def tables(self, name: str) -> list[dict[str, Any]]:
+        found = self._plain.get(name, [])
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise DataError(f"{self._where}: expected tables [[{name}]], found {found!r}")
+        return found
+
+    def table(self, name: str) -> dict[str, Any]:
+        found = self._plain.get(name, {})
+        if not isinstance(found, dict):
+            raise DataError(f"{self._where}: expected a table of {name}, found {found!r}")
+        return found
+
+    def check_names(self, known: Sequence[str], kind: str) -> None:
+        for name in self._plain:
+            if name not in known:
+                raise DataError(f"{self._where}: {unknown(kind, name, known)}")
+
+
+def _arm(plain: dict[str, Any], where: str) -> TunedArm:
+    fields = _Fields(plain, where)
+    fields.check_names(KEYS, "key")
+    values = _Fields(fields.table("values"), f"{where}, values")
+    values.check_names(SECTIONS, "section")
+    return TunedArm(
+        names={name: fields.read(name, str) for name in NAMES if name in plain},
+        study=fields.read("study", str),
+        trial=fields.read("trial", int),
+        dev=fields.read("dev", float),
+        own_dev=fields.read("own_dev", float) if "own_dev" in plain else None,
+        counts={name: fields.read(name, int) for name in ("complete", "pruned", "failed")},
+        pretrainings=fields.read("pretrainings", int),
+        seconds=fields.read("seconds", float),
+        pretraining_seconds=fields.read("pretraining_seconds", float),
+        values={section: values.table(section) for section in SECTIONS},
+    )
+
+
+def _toml(value: Any) -> str:
+    """A plain value in TOML, which for strings, numbers, booleans and lists of them is JSON's form."""
+    if isinstance(value, tuple):
+        value = list(value)
+    return json.dumps(value, ensure_ascii=False)
