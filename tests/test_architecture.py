@@ -252,6 +252,12 @@ def test_help_and_listings_import_nothing_heavy(words: tuple[str, ...]) -> None:
     assert not {module for module in imported if module in PLUGIN_FILES}
 
 
+def test_every_package_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    found = {".".join(file.parent.relative_to(ROOT).parts) for file in FILES if file.name == "__init__.py"}
+    assert set(listed) == found | {"benchmarks", "benchmarks.claims"}
+
+
 # Rooms have names and a size
 
 

@@ -666,6 +666,28 @@ def test_a_cap_on_dev_and_none_are_two_settings() -> None:
     assert [name for name, _ in names_of(*arms)] == ["toy, dev_size=default", "toy, dev_size=9"]
 
 
+def test_what_tuning_has_set_tells_no_settings_of_a_tuned_grid_apart() -> None:
+    arms = [
+        Arm(
+            "bilstm/none",
+            {50: [1.0]},
+            variant=f"l2={l2}, dev_size={size}",
+            spec={"training": {"l2": l2, "dev_size": size}},
+        )
+        for l2, size in ((0.1, 5), (0.2, 9))
+    ]
+    assert [name for name, _ in names_of(*arms)] == ["toy, l2=0.1, dev_size=5", "toy, l2=0.2, dev_size=9"]
+    grid, records = made(*arms)
+    grid["tuned"] = {"budget": "20 trials an arm"}
+    assert [one.name for one in settings_of(grid, records, None)] == ["toy, dev_size=5", "toy, dev_size=9"]
+    with_other = [
+        Arm("bilstm/seq", {50: [1.0]}, spec={"training": {"l2": 0.3}}),
+        Arm("bilstm/none", {50: [1.0]}, spec={"training": {"l2": 0.1}}),
+    ]
+    grid, records = made(*with_other)
+    assert [len(one.curves) for one in settings_of(grid | {"tuned": {"budget": ""}}, records, None)] == [2]
+
+
 def test_what_one_encoder_has_otherwise_by_default_makes_no_setting() -> None:
     own = Arm("mean/none", {50: [1.0]}, spec={"training": {"standardise": True}})
     assert names_of(SEQ, own) == [("toy", ["bilstm, seq", "mean, none"])]

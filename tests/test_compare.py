@@ -127,6 +127,22 @@ def test_variants_are_paired_where_their_settings_are_the_same() -> None:
     assert "| encoder | variant | first | labels |" in page and "| bilstm | features=on | seq (epochs=1) | 50 |" in page
 
 
+def test_what_tuning_has_set_keeps_no_arms_of_a_tuned_grid_apart() -> None:
+    def arm(strategy: str, **training: Any) -> Arm:
+        return Arm(f"bilstm/{strategy}", {50: [10.0, 11.0]}, spec={"training": training})
+
+    arms = [arm("seq", l2=0.1, dropout=0.5, features=["lexical"]), arm("step", l2=0.2, dropout=None, features=[])]
+    grid, records = made(*arms)
+    untuned = compare_strategies(grid, records, "seq", "step")
+    assert not untuned.rows
+    assert len(untuned.unpaired) == 2
+    tuned = compare_strategies(grid | {"tuned": {"budget": "20 trials an arm"}}, records, "seq", "step")
+    assert [(row["first"], row["second"], row["n"]) for row in tuned.rows] == [("seq", "step", 2)]
+    assert not tuned.unpaired
+    grid, records = made(arms[0], arm("step", dev_size=9))
+    assert not compare_strategies(grid | {"tuned": {"budget": ""}}, records, "seq", "step").rows
+
+
 @pytest.mark.parametrize(
     ("other", "told"),
     [

@@ -29,7 +29,9 @@ from harness.datasets.texts import read_text
 
 ROOT = Path(__file__).parents[1]
 PAGES = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / "docs").glob("*.md")}
-CLUSTER, CORPUS, STRATEGY, TEXT = "cluster", "your-own-corpus", "adding-a-strategy", "unlabelled-text"
+CLUSTER, CORPUS, STRATEGY, TEXT, TUNING = (
+    "cluster", "your-own-corpus", "adding-a-strategy", "unlabelled-text", "tuning"
+)  # fmt: skip
 
 VERBS = {
     "employee_of": ("works for", "is paid by", "joined"),
@@ -240,3 +242,24 @@ def test_the_keys_of_the_page_on_text_are_those_of_a_grid() -> None:
     readers = set(re.findall(r"`([a-z-]+)`", PAGES[TEXT].partition("## Readers")[2].partition("## ")[0]))
     texts = {name for name in registry.origins("corpus") if issubclass(registry.load("corpus", name), TextReader)}
     assert texts | {TARGET} <= readers
+
+
+def test_a_grid_is_tuned_and_run_as_the_page_says(tmp_path: Path) -> None:
+    grid, values = blocks("toml", TUNING)
+    assert "Save this as `mine.toml`" in PAGES[TUNING]
+    (tmp_path / "mine.toml").write_text(grid, encoding="utf-8")
+    tune, run, run_tuned, compare = commands(TUNING)
+    budget = (
+        "6 trials an arm, each by dev at 50 and 100 labels over 2 replicates of its own, with at most 4 pre-trainings"
+    )
+    assert "Tuned values: tuned/mine.toml" in typed(tune, tmp_path)
+    assert "Values: as the grid says, else the paper's; not tuned." in typed(run, tmp_path)
+    assert f"Values: tuned, {budget}." in typed(run_tuned, tmp_path)
+    assert "mine-tuned" in typed(compare, tmp_path)
+    written = tomllib.loads((tmp_path / "tuned" / "mine.toml").read_text(encoding="utf-8"))["arms"]
+    (shown,) = tomllib.loads(values)["arms"]
+    names = ("corpus", "encoder", "strategy", "vectors", "settings", "study")
+    (own,) = [arm for arm in written if all(arm[name] == shown[name] for name in names)]
+    assert shown.keys() == own.keys()
+    assert shown["values"]["training"].keys() <= own["values"]["training"].keys()
+    assert (tmp_path / ".harness" / "tuning" / "mine.journal").is_file()

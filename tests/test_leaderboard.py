@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -223,8 +224,9 @@ def test_the_render_is_this_text(format: str, expected: str) -> None:
 @pytest.mark.parametrize("format", ["md", "latex", "terminal"])
 def test_a_tuned_grid_says_what_each_arm_could_spend(format: str) -> None:
     tuned = GRID | {"tuned": {"budget": "20 trials an arm"}}
-    assert "Values: tuned, 20 trials an arm.\n" in render(tuned, RECORDS, format).replace(". Gen", ".\n").replace(".}", ".\n")
-    assert "not tuned" not in render(tuned, RECORDS, format)
+    told = render(tuned, RECORDS, format)
+    assert re.search(r"Values: tuned, 20 trials an arm\.[ }\n]", told)
+    assert "not tuned" not in told
 
 
 @pytest.mark.parametrize("format", FORMATS)

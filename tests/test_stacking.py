@@ -420,6 +420,19 @@ def by_key(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
     return list(stacks.values())
 
 
+def test_a_run_with_dropout_trains_alone_and_one_of_a_study_beside_its_like() -> None:
+    from test_specs import SPEC
+
+    def key(**changes: Any) -> str:
+        training = dataclasses.replace(SPEC.training, dropout=changes.pop("dropout", None))
+        return stack_key(dataclasses.replace(SPEC, training=training, **changes))
+
+    assert key(replicate=0) == key(replicate=1)
+    assert key(replicate=0, dropout=0.5) != key(replicate=1, dropout=0.5)
+    assert key(replicate=0, dropout=0.0) == key(replicate=1, dropout=0.0)
+    assert key(replicate=0, tuning=True) == key(replicate=1, tuning=True) != key(replicate=0)
+
+
 SEQ = '{name = "seq-unshared", epochs = 2, skipgram_epochs = 2}'
 FROZEN = '{name = "frozen-random", skipgram_epochs = 2}'
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from torch.nn import functional
 
 from encoders.bilstm import BiLSTM
@@ -18,7 +19,7 @@ from encoders.handcrafted import Handcrafted
 from encoders.mean import Mean
 from harness.artifacts import Artifact
 from harness.batching import Features, Indices, Inputs
-from harness.contracts import Encoder
+from harness.contracts import Batch, Encoder
 from harness.datasets.prepared import ragged
 from harness.specs import Training
 from harness.training import Curve, DivergedError, Examples, FineTuning, Model, SparseAdagrad
@@ -319,3 +320,89 @@ def test_it_comes_near_to_scikit_learns_logistic_regression() -> None:
     assert np.mean(ours[train] == labels[train]) > 0.95
     assert np.mean(ours[test] == labels[test]) == pytest.approx(np.mean(theirs[test] == labels[test]), abs=0.03)
     assert np.mean(ours[test] == theirs[test]) > 0.95
+
+
+# Dropout
+
+
+def dropped(dropout: float | None, seed: int = 0, encoder: Encoder | None = None) -> tuple[Model, Curve]:
+    """The model after 20 updates with dropout, whose draws have this seed, and what it went through."""
+    training = Training(dropout=dropout, min_updates=20, max_updates=20, dev_points=2)
+    model, _ = tuning_of(encoder or mean_encoder(), training)
+    tuning = FineTuning(model, inputs_of(), features_of(FEATURES, "all"), training, None, generator(seed))
+    return model, run(tuning, [0, 1, 2], [3, 4, 5])
+
+
+def weights(model: Model) -> list[torch.Tensor]:
+    return list(model.state_dict().values())
+
+
+def test_dropout_of_0_and_none_train_to_the_same_bits() -> None:
+    (one, curve), (other, others) = dropped(None), dropped(0.0)
+    assert curve == others
+    assert all(map(torch.equal, weights(one), weights(other)))
+
+
+def test_dropout_is_drawn_from_its_generator_alone() -> None:
+    one, same, other, none = (dropped(*asked)[0] for asked in ((0.5, 1), (0.5, 1), (0.5, 2), (None, 1)))
+    assert all(map(torch.equal, weights(one), weights(same)))
+    assert not torch.equal(one.weight, other.weight)
+    assert not torch.equal(one.weight, none.weight)
+
+
+def test_an_encoder_without_a_hidden_vector_drops_nothing() -> None:
+    (one, _), (other, _) = (dropped(dropout, encoder=Handcrafted(0, None, generator())) for dropout in (None, 0.5))
+    assert all(map(torch.equal, weights(one), weights(other)))
+
+
+class Watched(Mean):
+    """The encoder `mean` whose h is 1 everywhere, so that scores tell what was dropped."""
+
+    def represent(self, batch: Batch) -> torch.Tensor:
+        return torch.ones(batch.size, self.size, requires_grad=True)
+
+
+@pytest.mark.parametrize("dropout", [0.2, 0.5, 0.9])
+def test_as_much_is_dropped_as_asked_and_the_expectation_stays(dropout: float) -> None:
+    training = Training(dropout=dropout, l2=0.0, learning_rate=1e-9, min_updates=3000, max_updates=3000, dev_points=1)
+    model, _ = tuning_of(Watched(WIDTH, Watched.Parameters(), generator()), training)
+    with torch.no_grad():
+        model.weight.zero_()
+        model.bias.zero_()
+        model.weight[0] = 1.0  # the score of class 0 is the sum of what is kept
+    seen: list[float] = []
+    tuning = FineTuning(model, inputs_of(), features_of(FEATURES), training, None, generator(3))
+    model.register_forward_hook(lambda module, given, scores: seen.extend(scores.detach()[:, 0].tolist()))
+    tuning.run(examples_of(), endless([0, 1, 2, 3, 4, 5]), examples_of(), lambda predicted: 0.5)
+    trained = np.array(seen[: 6 * 3000]) * (1 - dropout)  # how many numbers of each h were kept
+    width = model.encoder.size
+    np.testing.assert_allclose(trained, trained.round(), atol=1e-3)
+    assert trained.mean() == pytest.approx(width * (1 - dropout), rel=0.02)
+    counts = np.bincount(trained.round().astype(int), minlength=width + 1) / len(trained)
+    np.testing.assert_allclose(counts, stats.binom.pmf(range(width + 1), width, 1 - dropout), atol=0.015)
+    np.testing.assert_allclose(seen[6 * 3000 :], width, rtol=1e-4)  # what dev is scored by
+
+
+def test_nothing_is_dropped_where_scores_are_told() -> None:
+    training = Training(dropout=0.5, min_updates=2, max_updates=2, dev_points=1)
+    model, tuning = tuning_of(mean_encoder(), training)
+    tuning.generator = generator()
+    run(tuning, [0, 1, 2], [3, 4, 5])
+    once, twice = (tuning.scores(np.arange(6)) for _ in range(2))
+    assert torch.equal(once, twice)
+    expected = HIDDEN @ model.weight.detach().numpy().T + model.bias.detach().numpy()
+    hot = np.array([[feature in row for feature in range(5)] for row in FEATURES], float)
+    np.testing.assert_allclose(once.numpy(), expected + hot @ model.table.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_dropped_of_h_teaches_no_weight() -> None:
+    """The first step with AdaGrad moves every weight of h that has a gradient: those of dropped numbers have none."""
+    training = Training(dropout=0.5, l2=0.0, min_updates=1, max_updates=1, dev_points=1, learning_rate=0.1)
+    model, _ = tuning_of(mean_encoder(), training)
+    before = model.weight.detach().clone()
+    keep = (torch.rand(1, model.encoder.size, generator=generator(5)) >= 0.5)[0]  # as dropout draws for one mention
+    tuning = FineTuning(model, inputs_of(), features_of(FEATURES), training, None, generator(5))
+    run(tuning, [1])
+    moved = (model.weight.detach() != before).any(0)
+    assert torch.equal(moved, keep & torch.from_numpy(HIDDEN[1] != 0))
+    assert 0 < int(moved.sum()) < len(moved)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness import provenance
 from harness.commands.progress import tell
@@ -19,10 +18,7 @@ from harness.scheduler.quantities import duration
 from harness.selection import chosen_grid, select
 from harness.specs import RunSpec
 from harness.tuned_files import tuned_file, write_tuned
-from harness.tuned_values import Budget, TunedArm, TunedValues, names_of, short_names
-
-if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+from harness.tuned_values import Budget, TunedArm, TunedValues, short_names
 
 
 def tune(asked: argparse.Namespace) -> int:
@@ -31,7 +27,7 @@ def tune(asked: argparse.Namespace) -> int:
     Arms of the grid that are not selected, and have been tuned in the same storage with the same budget, are in the
     file too.
     """
-    from harness.tuning import storage_of
+    from harness.tuning import narrow, storage_of
     from harness.tuning import tune as tune_grid
     from harness.tuning.trials import write_trials
 
@@ -42,13 +38,14 @@ def tune(asked: argparse.Namespace) -> int:
         budget = Budget(
             asked.trials, tuple(sorted(set(asked.tuning_sizes))), asked.tuning_replicates, asked.pretrainings
         )
-        _check(grid, budget, select(grid, asked))
+        runs = select(grid, asked)
+        _check(grid, budget, runs)
         name = grid.plain["name"]
         where = asked.storage or asked.home / "tuning" / f"{name}.journal"
         # the lock of the records, for `run` and `tune` make artifacts in the same place: one of them at a time
         with locked(asked.home, "records", f"tune --grid {asked.grid}"), pool_of(asked, tell) as pool:
             storage = storage_of(where)
-            _narrow(grid, asked, budget, storage)
+            narrow(grid, runs, budget, storage)
             tell(f"Tuning {name}: {budget.told()}; studies: {where}")
             try:
                 arms = tune_grid(grid, budget, asked.home, pool, rules_of(asked), storage, tell)
@@ -82,21 +79,6 @@ def _check(grid: ResolvedGrid, budget: Budget, runs: dict[str, RunSpec]) -> None
             mistakes.append(f"--tuning-replicates, with texts.{spec.text.name}: {fault}")
     if mistakes:
         raise GridError(mistakes)
-
-
-def _narrow(grid: ResolvedGrid, asked: argparse.Namespace, budget: Budget, storage: BaseStorage) -> None:
-    """Leave those arms in a grid that are selected, or are tuned already."""
-    from harness.tuning import arms_of
-    from harness.tuning.study import is_finished
-
-    runs, name = select(grid, asked), grid.plain["name"]
-    there = [arm.names for arm in arms_of(grid, budget.pretrainings) if is_finished(name, arm, budget, storage)]
-    kept = []
-    for cell in grid.plain["cells"]:
-        names = names_of(grid.runs[cell["keys"][0]], grid.plain["corpora"][cell["corpus"]]["label"])
-        if names in there or not runs.keys().isdisjoint(cell["keys"]):
-            kept.append(cell)
-    grid.plain["cells"] = kept
 
 
 def _told(arm: TunedArm) -> str:

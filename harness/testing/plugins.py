@@ -17,7 +17,7 @@ import torch
 
 from harness import registry
 from harness.errors import HarnessError
-from harness.parameters import read
+from harness.parameters import Among, read, searches
 
 Variant = Mapping[str, Any]
 """Values of some parameters; the others keep their defaults."""
@@ -85,6 +85,13 @@ class ParametersContract(PluginContract):
         defaults = self.parameters({})
         with pytest.raises(dataclasses.FrozenInstanceError):
             defaults.changed = True
+
+    def test_what_tuning_tries_can_be_set(self) -> None:
+        """Every value, or both ends, of what is tried of a parameter keep its bounds; only strategies have any."""
+        for name, search in searches(self.loaded().Parameters).items():
+            assert self.kind == "strategy", f"{name} has a search, and tuning leaves {self.kind} parameters as they are"
+            for value in search.values if isinstance(search, Among) else (search.low, search.high):
+                self.parameters({name: value})
 
     def test_parameters_survive_a_record(self, variant: Variant) -> None:
         """What a record keeps of the parameters, plain JSON, gives the same parameters back."""

@@ -7,7 +7,7 @@ same grid comes to the same trials on any number of workers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -23,9 +23,9 @@ from harness.runner import Outcome
 from harness.scheduler.carry_out import Rules, Watcher, carry_out
 from harness.scheduler.executors import Pool
 from harness.specs import RunSpec, key_of
-from harness.tuned_values import Budget, TunedArm, short_names
+from harness.tuned_values import Budget, TunedArm, names_of, short_names
 from harness.tuning.arms import arms_of
-from harness.tuning.study import WHY, Study
+from harness.tuning.study import WHY, Study, is_finished
 
 RECORDS = Path("tuning") / "records"
 """Where the records of trials are in a home: apart from those of evaluations, and without predictions."""
@@ -51,6 +51,18 @@ def tune(
     if lacking := [f"{called[study]}: {_failures(study)}" for study in studies if study.best() is None]:
         raise GridError(lacking)
     return [_tuned(study, runs, budget) for study in studies]
+
+
+def narrow(grid: ResolvedGrid, runs: Collection[str], budget: Budget, storage: BaseStorage) -> None:
+    """Leave those arms in a grid that have any of these runs, or are tuned in the storage, by this budget, already."""
+    name = grid.plain["name"]
+    there = [arm.names for arm in arms_of(grid, budget.pretrainings) if is_finished(name, arm, budget, storage)]
+    kept = []
+    for cell in grid.plain["cells"]:
+        names = names_of(grid.runs[cell["keys"][0]], grid.plain["corpora"][cell["corpus"]]["label"])
+        if names in there or any(key in runs for key in cell["keys"]):
+            kept.append(cell)
+    grid.plain["cells"] = kept
 
 
 class _Runs:
@@ -81,8 +93,7 @@ class _Runs:
             if record["status"] != COMPLETE:
                 return math.nan, f"at {spec.size:,} labels: {record['error']['message']}"
             scores.append(100 * record["scores"]["dev"][self._grid.scored(spec)[0]])
-        dev = fmean(scores)
-        return dev, "" if math.isfinite(dev) else f"dev is {dev}"
+        return fmean(scores), ""
 
 
 def _round(asked: dict[Study, Trial], called: dict[Study, str], runs: _Runs, budget: Budget, tell: Tell) -> None:

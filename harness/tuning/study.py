@@ -23,8 +23,8 @@ from harness.tuned_values import Budget
 from harness.tuning.arms import PRETRAINING, Arm
 
 RANDOM = 10
-"""Trials, the grid's own values among them, before TPE (Bergstra et al. 2011) chooses: fewer draws at random, and one of
-two values is often never tried, and TPE stays with the other.
+"""Trials, the grid's own values among them, before TPE (Bergstra et al. 2011) chooses: with fewer, one of two values is
+often never drawn, and TPE stays with the other.
 """
 
 UNPRUNED = 5

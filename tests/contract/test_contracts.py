@@ -46,7 +46,7 @@ from harness.contracts import (
     UnlabelledText,
 )
 from harness.errors import HarnessError
-from harness.parameters import parameter
+from harness.parameters import Among, parameter
 from harness.pretraining import Pretraining
 from harness.testing import CorpusContract, EncoderContract, StrategyContract, TextContract
 
@@ -214,6 +214,16 @@ class Thawed(Good):
         squash: bool = parameter(True, "tanh after every step")
 
 
+class Searching(Good):
+    """One of its parameters says what tuning is to try."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Parameters(Good.Parameters):
+        """As of Good."""
+
+        units: int = parameter(5, "width of a reading's vector", at_least=1, search=Among((5, 10)))
+
+
 class Undocumented(Good):
     @dataclasses.dataclass(frozen=True)
     class Parameters:
@@ -240,6 +250,7 @@ class TestGood(EncoderContract):
     [
         (Thawed, "parameters_are_frozen_and_documented", "DID NOT RAISE.*FrozenInstanceError"),
         (Undocumented, "parameters_are_frozen_and_documented", "units must say what it means"),
+        (Searching, "what_tuning_tries_can_be_set", "units has a search, and tuning leaves encoder parameters"),
         (Growing, "parameters_survive_a_record", "expected .*units=6.* found .*units=7"),
         (Shared, "weights_come_from_the_generator", "one seed made two encoders"),
         (Constant, "weights_come_from_the_generator", "two seeds made one encoder"),
