@@ -70,6 +70,11 @@ def resolve(name: str, text: str, home: Path, strict: bool = False, tuned: Tuned
     except tomllib.TOMLDecodeError as error:
         raise GridError([f"grid '{name}' is not TOML: {error}"]) from error
     mistakes: list[str] = []
+    if tuned is None and name.endswith(TUNED):
+        mistakes.append(
+            f"name: expected one that does not end in {TUNED}, which is what the grid '{name.removesuffix(TUNED)}' "
+            "with tuned values is called; rename the file"
+        )
     axes = read_axes(plain, mistakes)
     read = (corpus_entry(asked, home, strict, mistakes) for asked in axes.corpora)
     entries = list({str(entry.spec): entry for entry in read if entry}.values())

@@ -385,6 +385,15 @@ def test_tuned_where_it_has_no_meaning_is_told(folder: Path, printed: Printed, w
     assert printed()[1] == f"harness: {told}\n"
 
 
+def test_a_grid_that_is_called_like_a_tuned_one_is_refused(folder: Path, printed: Printed) -> None:
+    Path("small-tuned.toml").write_text(GRID, encoding="utf-8")
+    assert main(["run", *home(folder), "--grid", "small-tuned.toml"]) == 2
+    assert printed()[1].endswith(
+        "harness: grid 'small-tuned', name: expected one that does not end in -tuned, which is what the grid 'small' "
+        "with tuned values is called; rename the file\n"
+    )
+
+
 def test_a_bundle_takes_the_tuned_values_along(folder: Path, printed: Printed) -> None:
     written(Path("tuned/small.toml"), *of_all(resolve("small", GRID, folder), epochs=6))
     assert main(["bundle", "small.toml", "small.zip", "--tuned", *home(folder)]) == 0
