@@ -18,16 +18,15 @@ from harness.corpus_entry import CorpusEntry, corpus_entry
 from harness.datasets.splits import size_of
 from harness.datasets.vectors import VectorSource, locate
 from harness.errors import DataError, GridError
+from harness.parameters import searches
 from harness.pretraining import Pretraining
-from harness.specs import PluginSpec, RunSpec, TextSpec, VectorsSpec
+from harness.specs import TUNABLE, PluginSpec, RunSpec, TextSpec, VectorsSpec
 from harness.text_entry import TextEntry, for_reading, text_entry
-from harness.tuned_values import TunedValues
+from harness.tuned_trials import TUNED
+from harness.tuned_values import TunedValues, key_of_arm, names_of, short_names
 from harness.variants import default_groups, name_variants
 
 GRID_FORMAT = 1
-
-TUNED = "-tuned"
-"""What the name of a grid with tuned values ends in."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,8 @@ def resolve(name: str, text: str, home: Path, strict: bool = False, tuned: Tuned
     """Resolve the grid `text`: read its corpora, fill in every default, refuse pairs that have no meaning.
 
     `strict` turns an example of a corpus that can't be used into a mistake. With `tuned` every arm has its tuned
-    values, and the grid is called NAME-tuned. Raises GridError with every mistake, each with its key.
+    values, one that has none is refused, and the grid is called NAME-tuned. Raises GridError with every mistake, each
+    with its key.
     """
     try:
         plain = tomllib.loads(text)
@@ -101,30 +101,35 @@ def resolve(name: str, text: str, home: Path, strict: bool = False, tuned: Tuned
         raise GridError([f"grid '{name}', {mistake}" for mistake in dict.fromkeys(mistakes)])
 
     refusals: list[dict[str, str]] = []
+    otherwise: list[str] = []
     runs: dict[str, RunSpec] = {}
     cells: dict[str, dict[str, Any]] = {}
     for at, entry in enumerate(entries):
         for arm in _arms(axes, entry, {v: s for (a, v), s in sources.items() if a == at}, texts, refusals):
-            arm = tuned.applied(arm, entry.label, mistakes) if tuned else arm
-            for size, replicate in itertools.product(sizes[at], range(_replicates(axes, arm))):
-                spec = dataclasses.replace(arm, size=size, replicate=replicate)
+            found = _tuned(arm, tuned, entry.label, refusals, otherwise, mistakes) if tuned else arm
+            if found is None:
+                continue
+            for size, replicate in itertools.product(sizes[at], range(_replicates(axes, found))):
+                spec = dataclasses.replace(found, size=size, replicate=replicate)
                 runs.setdefault(spec.key, spec)
                 cell = cells.setdefault(spec.cell, _cell(spec, at))
                 if spec.key not in cell["keys"]:
                     cell["keys"].append(spec.key)
+    if tuned is not None and not cells:
+        mistakes.append(f"{tuned.file}: expected values of the arms of {name}, found none of any; tune the grid first")
     if mistakes:
         raise GridError(list(dict.fromkeys(mistakes)))
-    name_variants(list(cells.values()))
+    name_variants(list(cells.values()), _set_by_tuning(axes) if tuned else ())
     _check_told_apart(list(cells.values()))
     resolved = {
         "format": GRID_FORMAT,
-        "name": f"{name}{TUNED}" if tuned else name,
+        "name": f"{name}{tuned.ending(name)}" if tuned else name,
         "replicates": axes.replicates,
         "source": text,
         "corpora": [entry.described() for entry in entries],
         "texts": [entry.described(entries, home) for entry in texts],
         "crossed": dataclasses.asdict(axes.crossed) if axes.crossed else None,
-        "tuned": tuned.told() if tuned else None,
+        "tuned": tuned.told(name, list(dict.fromkeys(otherwise))) if tuned else None,
         "cells": list(cells.values()),
         "refusals": [dict(pairs) for pairs in dict.fromkeys(tuple(refusal.items()) for refusal in refusals)],
     }
@@ -132,6 +137,38 @@ def resolve(name: str, text: str, home: Path, strict: bool = False, tuned: Tuned
     by_text = {str(for_reading(entry.spec, kind.reads)): entry for entry in texts for _, kind, _ in axes.encoders}
     headlines = {str(entry.spec): (entry.source.about.headline, entry.source.about.negative_label) for entry in entries}
     return ResolvedGrid(resolved, runs, headlines, {str(entry.spec): entry for entry in entries}, loaders, by_text)
+
+
+def _tuned(
+    arm: RunSpec,
+    tuned: TunedValues,
+    corpus: str,
+    refusals: list[dict[str, str]],
+    otherwise: list[str],
+    mistakes: list[str],
+) -> RunSpec | None:
+    """An arm with its tuned values, and None where it has none, which joins `refusals`; one that is not as it was tuned
+    joins `otherwise`.
+    """
+    found = tuned.of(arm, corpus)
+    if found is None:
+        names = names_of(arm, corpus)
+        reason = f"{tuned.file} has no values of {', '.join(names.values())}; `tune` of the same grid adds them"
+        pair = {"corpus": corpus, "encoder": arm.encoder.name, "strategy": arm.strategy.name}
+        refusals.append(pair | {"variant": names.get("settings", ""), "reason": reason})
+        return None
+    arm = tuned.applied(found, arm, mistakes)
+    if key_of_arm(arm) != found.key:
+        otherwise.append(short_names([one.names for one in tuned.arms])[tuned.arms.index(found)])
+    return arm
+
+
+def _set_by_tuning(axes: Axes) -> set[tuple[str, str]]:
+    """The parameters that tell no variant of a tuned grid: every arm has values of its own of them."""
+    of_strategies = {
+        (f"strategy {name}", one) for name, plan, _ in axes.strategies for one in searches(plan.Parameters)
+    }
+    return of_strategies | {("training", name) for name in TUNABLE}
 
 
 def _sizes(written: Sequence[int | str], entry: CorpusEntry, mistakes: list[str]) -> list[int]:

@@ -16,7 +16,7 @@ from harness.contracts import TextReader
 from harness.datasets.sources import find_path, fitting_readers
 from harness.datasets.splits import size_of
 from harness.errors import DataError, GridError, unknown
-from harness.grid import TUNED, ResolvedGrid, resolve
+from harness.grid import ResolvedGrid, resolve
 from harness.report.places import grids_with
 from harness.specs import RunSpec
 from harness.tuned_files import parse_tuned, read_tuned, tuned_file
@@ -68,7 +68,7 @@ def _with_run(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
     if not found.get("tuned"):
         return resolve(found["name"], found["source"], home, asked.strict)
     tuned = parse_tuned(found["tuned"]["text"], Path(found["tuned"]["file"]))
-    grid = resolve(found["name"].removesuffix(TUNED), found["source"], home, asked.strict, tuned)
+    grid = resolve(found["tuned"]["untuned"], found["source"], home, asked.strict, tuned)
     grid.plain["tuned"] = found["tuned"]
     return grid
 

@@ -70,7 +70,7 @@ class Training:
         return min(self.max_updates, max(self.min_updates, round(self.epochs * size / self.batch_size)))
 
 
-TUNED = tuple(searches(Training))
+TUNABLE = tuple(searches(Training))
 """What tuning sets of fine-tuning, for every arm by itself."""
 
 

@@ -14,7 +14,13 @@ from typing import Any
 from harness.errors import DataError
 from harness.records import write_atomically
 
-STATES = ("complete", "pruned", "failed")
+NAMES = ("corpus", "encoder", "strategy", "text", "vectors", "settings")
+"""What tells the arms of a grid that is tuned apart; `settings` is what is not tuned and not as it usually is."""
+
+TUNED = "-tuned"
+"""What the name of a grid with tuned values ends in."""
+
+COMPLETE, PRUNED, FAILED = STATES = ("complete", "pruned", "failed")
 """What becomes of a trial."""
 
 OF_ARM = ("names", "best", "seconds", "pretraining_seconds", "importance", "no_importance", "pretrainings", "trials")
@@ -34,23 +40,31 @@ def trials_file(values: Path) -> Path:
     return values.with_suffix(".trials.json")
 
 
-def write_arms(arms: Sequence[Mapping[str, Any]], values: Path) -> None:
-    """Write the trials of all arms beside the file of tuned values."""
-    text = json.dumps(arms, indent=1, ensure_ascii=False) + "\n"
+def write_arms(arms: Sequence[Mapping[str, Any]], values: Path, digest: str) -> None:
+    """Write the trials of all arms beside the file of tuned values, whose arms have this digest."""
+    text = json.dumps({"arms_sha256": digest, "arms": arms}, indent=1, ensure_ascii=False) + "\n"
     write_atomically(trials_file(values), lambda file: file.write(text.encode()))
 
 
-def read_arms(values: Path) -> list[dict[str, Any]] | None:
-    """The trials of all arms beside a file of tuned values; None where they are not there, DataError where damaged."""
+def read_arms(values: Path, digest: str) -> list[dict[str, Any]] | None:
+    """The trials of all arms beside a file of tuned values; None where they are not there, or those of others.
+
+    Raises DataError where they are damaged.
+    """
     file = trials_file(values)
     try:
-        arms: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if found["arms_sha256"] != digest:
+            return None
+        arms: list[dict[str, Any]] = found["arms"]
         for place, arm in enumerate(arms):
             _check(arm, OF_ARM, f"arm {place + 1}")
             for trial in arm["trials"]:
                 _check(trial, OF_TRIAL, f"a trial of arm {place + 1}")
                 if trial["state"] not in STATES:
                     raise ValueError(f"the state '{trial['state']}' in arm {place + 1}")
+            if arm["best"] not in [trial["trial"] for trial in arm["trials"]]:
+                raise ValueError(f"no trial {arm['best']}, the best of arm {place + 1}")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -15,10 +15,8 @@ from harness.errors import unknown
 from harness.features import GROUPS, NEEDS_SYNTAX
 from harness.parameters import read, searches
 from harness.specs import PluginSpec, RunSpec, Training
+from harness.tuned_trials import NAMES, TUNED
 from harness.variants import default_groups
-
-NAMES = ("corpus", "encoder", "strategy", "text", "vectors", "settings")
-"""What tells the arms of a grid that is tuned apart; `settings` is what is not tuned and not as it usually is."""
 
 SECTIONS = ("training", "encoder", "strategy")
 """The parts of a spec that have tuned values."""
@@ -29,8 +27,8 @@ Values = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Budget:
-    """What every arm may spend: trials, each at all `sizes` and over all tuning replicates, and different
-    pre-trainings, the grid's own among them.
+    """What every arm may spend: trials, each at all `sizes` and over all tuning replicates, and different settings of
+    pre-training, the grid's own among them.
     """
 
     trials: int
@@ -42,12 +40,13 @@ class Budget:
         """In a table's words.
 
         >>> Budget(20, (200, 800), 2, 4).told()
-        '20 trials an arm, each by dev at 200 and 800 labels over 2 replicates of its own, with at most 4 pre-trainings'
+        '20 trials an arm, each by dev at 200 and 800 labels over 2 replicates of its own, with at most 4 settings of \
+pre-training'
         """
         sizes = " and ".join(f"{size:,}" for size in self.sizes)
         return (
             f"{self.trials} trials an arm, each by dev at {sizes} labels over {self.replicates} replicates of its own, "
-            f"with at most {self.pretrainings} pre-trainings"
+            f"with at most {self.pretrainings} settings of pre-training"
         )
 
 
@@ -57,7 +56,8 @@ class TunedArm:
 
     `dev` is its mean dev score, `own_dev` that of trial 0, the grid's own values, None where it failed, both in
     percent; `counts` are trials by what became of them, `seconds` what all runs took, and `pretraining_seconds` all
-    entity vectors and pre-trained encoders beside them, of so many different `pretrainings`.
+    entity vectors and pre-trained encoders beside them, of so many different settings (`pretrainings`). `key` is that
+    of the arm with these values, as `key_of_arm` says it.
     """
 
     names: Mapping[str, str]
@@ -69,37 +69,47 @@ class TunedArm:
     pretrainings: int
     seconds: float
     pretraining_seconds: float
+    key: str
     values: Values
 
 
 @dataclass(frozen=True)
 class TunedValues:
-    """The tuned arms of a grid, and what each was allowed; `text` is that of the file, where it was read from one."""
+    """The tuned arms of a grid, and what each was allowed.
+
+    Of values that were read from a file, `text` is the file's, and `arms_sha256` the digest that it has of its arms as
+    they were tuned.
+    """
 
     file: Path
     grid: str
     budget: Budget
     arms: Sequence[TunedArm]
     text: str = ""
+    arms_sha256: str = ""
 
-    def told(self) -> dict[str, Any]:
-        """What a resolved grid says of them, with all trials; DataError where the file of these is damaged."""
-        trials = tuned_trials.read_arms(self.file)
+    def ending(self, grid: str) -> str:
+        """What the name of a grid with these values ends in: `-tuned`, after the file's name where it is another."""
+        return TUNED if self.file.stem == grid else f"-{self.file.stem}{TUNED}"
+
+    def told(self, untuned: str, otherwise: Sequence[str]) -> dict[str, Any]:
+        """What a resolved grid says of them, with all trials; DataError where the file of these is damaged.
+
+        `untuned` is its name without the values, `otherwise` are its arms that are not as they were tuned.
+        """
+        trials = tuned_trials.read_arms(self.file, self.arms_sha256)
         digest = hashlib.sha256(self.text.encode()).hexdigest()
         told = {"grid": self.grid, "file": self.file.name, "sha256": digest, "budget": self.budget.told()}
-        return told | {"text": self.text, "trials": trials}
+        return told | {"untuned": untuned, "otherwise": list(otherwise), "text": self.text, "trials": trials}
 
-    def applied(self, spec: RunSpec, corpus: str, mistakes: list[str]) -> RunSpec:
-        """The spec of an arm with its tuned values; what is wrong with them, or lacking, is appended to `mistakes`."""
+    def of(self, spec: RunSpec, corpus: str) -> TunedArm | None:
+        """The arm of a spec, where it is one of these; `corpus` is the label of the spec's corpus."""
         names = names_of(spec, corpus)
-        found = next((arm for arm in self.arms if arm.names == names), None)
-        if found is None:
-            mistakes.append(
-                f"{self.file} has no values of {', '.join(names.values())}; tune it: python -m harness tune --grid "
-                f"{self.grid}"
-            )
-            return spec
-        return with_values(spec, found.values, f"{self.file}: {', '.join(names.values())}", mistakes)
+        return next((arm for arm in self.arms if arm.names == names), None)
+
+    def applied(self, arm: TunedArm, spec: RunSpec, mistakes: list[str]) -> RunSpec:
+        """The spec of an arm with its tuned values; what is wrong with them is appended to `mistakes`."""
+        return with_values(spec, arm.values, f"{self.file}: {', '.join(arm.names.values())}", mistakes)
 
 
 def names_of(spec: RunSpec, corpus: str) -> dict[str, str]:
@@ -124,6 +134,16 @@ def _settings(spec: RunSpec) -> Iterator[tuple[str, Any]]:
         for field in dataclasses.fields(kind):
             if field.name not in tuned and values[field.name] != field.default:
                 yield field.name, values[field.name]
+
+
+def of_study(spec: RunSpec) -> RunSpec:
+    """The spec as one of a study, its size and replicate open."""
+    return dataclasses.replace(spec, size=0, replicate=0, crossed=None, save_hidden=False, tuning=True)
+
+
+def key_of_arm(spec: RunSpec) -> str:
+    """What an arm with its values is called by content: corpus, text, vectors, every parameter."""
+    return of_study(spec).key[:16]
 
 
 def short_names(arms: Sequence[Mapping[str, str]]) -> list[str]:
@@ -158,7 +178,8 @@ def with_values(spec: RunSpec, values: Values, where: str, mistakes: list[str]) 
     if training is not None:
         groups = _checked_groups(spec, training, f"{where}, training.features", mistakes)
         standardise = training.standardise if spec.vectors else None
-        training = dataclasses.replace(training, features=groups, standardise=standardise)
+        dropout = training.dropout or None  # so that no dropout at all has one key
+        training = dataclasses.replace(training, features=groups, standardise=standardise, dropout=dropout)
 
     def plugin(kind: str, own: PluginSpec) -> PluginSpec:
         asked = {**own.parameters, **values.get(kind, {})}

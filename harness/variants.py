@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from harness.features import DEFAULT_GROUPS, NEEDS_SYNTAX
@@ -24,8 +24,10 @@ def default_groups(parsed: bool) -> tuple[str, ...]:
     return tuple(group for group in DEFAULT_GROUPS if parsed or group not in NEEDS_SYNTAX)
 
 
-def name_variants(cells: Sequence[dict[str, Any]]) -> None:
+def name_variants(cells: Sequence[dict[str, Any]], untold: Collection[tuple[str, str]] = ()) -> None:
     """Fill in `variant` of each cell, such as ``features=off, cell=vinyals``; empty where nothing varies.
+
+    `untold` are parameters, by section (or the plugin) and name, that make no variant.
 
     A parameter is named in all cells that have it as soon as it varies between two cells that are otherwise called
     the same.
@@ -40,6 +42,7 @@ def name_variants(cells: Sequence[dict[str, Any]]) -> None:
         for parameter in dict.fromkeys(name for at in group for name in values[at]):
             if len({repr(values[at].get(parameter)) for at in group}) > 1:
                 varying.add(parameter)
+    varying -= set(untold)
     for cell, found in zip(cells, values, strict=True):
         usual = default_groups(cell["spec"]["corpus"].get("parses") is not None)
         told = [f"{name[1]}={_written(*name, value, usual)}" for name, value in found.items() if name in varying]

@@ -16,7 +16,7 @@ from harness.contracts import Encoder, Strategy, lacking
 from harness.grid import ResolvedGrid, resolve
 from harness.parameters import Among, Search, searches
 from harness.scheduler import pools
-from harness.specs import TUNED, Training
+from harness.specs import TUNABLE, Training
 from harness.tuned_values import with_values
 from harness.tuning.arms import OF_NETWORKS
 
@@ -77,7 +77,7 @@ def test_what_is_tried_of_fine_tuning() -> None:
         "epochs",
         "dropout",
     )
-    assert expected == TUNED
+    assert expected == TUNABLE
     assert {"features", "standardise", "dropout"} == set(OF_NETWORKS)
     assert all(isinstance(values, dict) for values in corners(Training))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import provenance
@@ -11,13 +12,13 @@ from harness.commands.progress import tell
 from harness.commands.run import check_timeout, pool_of, rules_of, stopped_by_term
 from harness.datasets.selections import check_sample
 from harness.datasets.splits import size_of
-from harness.errors import GridError
+from harness.errors import DataError, GridError, HarnessError, in_words
 from harness.grid import ResolvedGrid
 from harness.locks import locked
 from harness.scheduler.quantities import duration
 from harness.selection import chosen_grid, select
 from harness.specs import RunSpec
-from harness.tuned_files import tuned_file, write_tuned
+from harness.tuned_files import is_as_tuned, read_tuned, tuned_file, write_tuned
 from harness.tuned_values import Budget, TunedArm, TunedValues, short_names
 
 
@@ -29,10 +30,12 @@ def tune(asked: argparse.Namespace) -> int:
     """
     from harness.tuning import narrow, storage_of
     from harness.tuning import tune as tune_grid
-    from harness.tuning.trials import write_trials
+    from harness.tuning.storage import shown
+    from harness.tuning.trials import last_ended, write_trials
 
     check_timeout(asked)
     file: Path = asked.out or tuned_file(asked.grid)
+    before = _check_file(file)
     with stopped_by_term():
         grid = chosen_grid(asked, asked.home)
         budget = Budget(
@@ -46,26 +49,66 @@ def tune(asked: argparse.Namespace) -> int:
         with locked(asked.home, "records", f"tune --grid {asked.grid}"), pool_of(asked, tell) as pool:
             storage = storage_of(where)
             narrow(grid, runs, budget, storage)
-            tell(f"Tuning {name}: {budget.told()}; studies: {where}")
+            tell(f"Tuning {name}: {budget.told()}; studies: {shown(where)}")
             try:
                 arms = tune_grid(grid, budget, asked.home, pool, rules_of(asked), storage, tell)
             except KeyboardInterrupt:
                 tell("The finished runs and trials are kept; the same command goes on with the rest.")
                 raise
-        write_trials(file, grid, budget, arms, asked.home, storage)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    told = {"storage": str(where), "finished": now, "commit": provenance.git_commit()}
-    write_tuned(TunedValues(file, name, budget, arms), told)
-    for arm, called in zip(arms, short_names([arm.names for arm in arms]), strict=True):
+            told = {
+                "storage": shown(where),
+                "finished": last_ended(grid, budget, storage),
+                "commit": provenance.git_commit(),
+            }
+            digest = write_tuned(TunedValues(file, name, budget, arms), told)
+            write_trials(file, digest, grid, budget, arms, storage)
+    _tell_of_the_gone(before, arms, file)
+    for called, arm in zip(short_names([arm.names for arm in arms]), arms, strict=True):
         print(f"{called}: {_told(arm)}")
     named = "" if asked.out is None else f" {file}"
     print(f"Tuned values: {file}; python -m harness run --grid {asked.grid} --tuned{named} reads them")
     return 0
 
 
+def _check_file(file: Path) -> Sequence[TunedArm]:
+    """The arms of the file as it is; HarnessError where it can't be written, or would be lost."""
+    try:
+        before = read_tuned(file)
+    except DataError:
+        before = None  # none is there, or what tells of nothing
+    if before is not None and not is_as_tuned(before):
+        raise HarnessError(
+            f"{file}: its values have been changed since they were tuned, and would be written over; write elsewhere, "
+            "--out FILE, or delete the file"
+        )
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
+        if file.is_dir() or file.suffix != ".toml":
+            raise OSError(f"{'a folder' if file.is_dir() else 'another name'}")
+    except OSError as error:
+        raise HarnessError(
+            f"--out {file}: expected a file NAME.toml that can be written, found {in_words(error)}"
+        ) from error
+    return before.arms if before is not None else ()
+
+
+def _tell_of_the_gone(before: Sequence[TunedArm], arms: Sequence[TunedArm], file: Path) -> None:
+    """Say which arms the file had, and has no longer."""
+    now = [arm.names for arm in arms]
+    if gone := [arm.names for arm in before if arm.names not in now]:
+        told = "; ".join(", ".join(names.values()) for names in gone)
+        tell(f"{file} no longer has what was not tuned with this budget in this storage: {told}")
+
+
 def _check(grid: ResolvedGrid, budget: Budget, runs: dict[str, RunSpec]) -> None:
     """Raise GridError where a corpus has too few training labels for a trial, or a text too few samples."""
     mistakes = []
+    if not runs:
+        raise GridError(
+            [f"expected an arm to tune, found none of {grid.plain['name']} that --encoder and the like leave"]
+        )
     corpora = {cell["corpus"] for cell in grid.plain["cells"] if not runs.keys().isdisjoint(cell["keys"])}
     for corpus in (grid.plain["corpora"][place] for place in sorted(corpora)):
         for size in budget.sizes:
@@ -86,5 +129,5 @@ def _told(arm: TunedArm) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in arm.counts.items() if count)
     cost = f"{duration(arm.seconds)} of runs"
     if arm.pretrainings:
-        cost += f", {duration(arm.pretraining_seconds)} of {arm.pretrainings} pre-trainings"
+        cost += f", {duration(arm.pretraining_seconds)} of pre-training, in {arm.pretrainings} settings"
     return f"trial {arm.trial}, dev {arm.dev:.1f} % (the grid's own values: {own}); {counts}; {cost}"

@@ -163,7 +163,10 @@ def dev_told(rows: Sequence[Row]) -> str:
 def values_told(grid: Grid) -> str:
     """Where the values of parameters are from."""
     tuned = grid.get("tuned")
-    return f"Values: tuned, {tuned['budget']}" if tuned else "Values: as the grid says, else the paper's; not tuned"
+    if not tuned:
+        return "Values: as the grid says, else the paper's; not tuned"
+    changed = f". Not as they were tuned, by other values, data or settings: {'; '.join(tuned['otherwise'])}"
+    return f"Values: tuned, {tuned['budget']}" + (changed if tuned["otherwise"] else "")
 
 
 def metric_told(corpus: Mapping[str, Any], rows: Sequence[Row]) -> str:

@@ -16,7 +16,7 @@ from harness.analysis.replicates import Values, align
 from harness.report.claim_vocabulary import Choice, Side
 from harness.report.curves import LearningCurve, learning_curves
 from harness.report.rows import Grid, Records
-from harness.specs import TUNED
+from harness.specs import TUNABLE
 
 ALIKE = 0.01
 """A size of the grid stands for one that is named if they differ by no more than this share: 800 for S7 = 801."""
@@ -224,7 +224,7 @@ def _settled(curve: LearningCurve, tuned: bool = False) -> dict[str, Any]:
     what tuning has set.
     """
     spec = curve.spec
-    training = {name: value for name, value in spec["training"].items() if not (tuned and name in TUNED)}
+    training = {name: value for name, value in spec["training"].items() if not (tuned and name in TUNABLE)}
     found = {f"training.{name}": value for name, value in training.items()}
     if found.get("training.standardise") is None:
         found.pop("training.standardise", None)

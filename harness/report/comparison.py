@@ -28,7 +28,7 @@ from harness.records import RecordStore
 from harness.report.curves import LearningCurve, learning_curves
 from harness.report.rows import Grid, Records, full_metric
 from harness.scoring import METRICS
-from harness.specs import TUNED
+from harness.specs import TUNABLE
 
 COLUMNS = (
     "corpus", "encoder", "strategy", "text", "variant", "first", "second", "differ", "size", "n", "metric",
@@ -240,7 +240,7 @@ def _shared(curve: LearningCurve, tuned: bool) -> dict[str, Any]:
     """What of its spec an arm shares with those that it is compared with."""
     found = {name: curve.spec.get(name) for name in SAME_ARM}
     if tuned:
-        found["training"] = {name: value for name, value in curve.spec["training"].items() if name not in TUNED}
+        found["training"] = {name: value for name, value in curve.spec["training"].items() if name not in TUNABLE}
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.report.arms import Arm
 from harness.report.board import ROLES, dev_told
-from harness.report.rows import Grid, Row, full_metric
+from harness.report.rows import Grid, Row, full_metric, to_run
 from harness.report.texts import text_facts
 from harness.report.variances import legend
 
@@ -63,8 +63,8 @@ def commands(grid: Grid) -> list[tuple[str, str]]:
     grid_name, folder = shlex.quote(grid["name"]), shlex.quote(f"results/{grid['name']}")
     return [
         (f"python -m harness records import {folder}", "brings the records of a results folder home; nothing is run"),
-        (f"python -m harness plan --grid {grid_name}", "tells what would run, and how long it would take"),
-        (f"python -m harness run --grid {grid_name}", "runs what has no record"),
+        (f"python -m harness plan {to_run(grid)}", "tells what would run, and how long it would take"),
+        (f"python -m harness run {to_run(grid)}", "runs what has no record"),
         (f"python -m harness leaderboard --grid {grid_name}", "prints the table"),
         (f"python -m harness report --grid {grid_name}", "makes this page"),
     ]

@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from harness.report.drawing import Drawn, Skipped, Style, Table, legend, panels, styles
 from harness.report.figures_relations import squares
 from harness.report.rows import Grid, full_metric
-from harness.report.tuning import COMPLETE, NAMES, Told, best_of, best_so_far, of_state, tuned_arms
+from harness.report.tuning import Told, best_of, best_so_far, of_state, tuned_arms
+from harness.tuned_trials import COMPLETE, NAMES
 
 HISTORY, IMPORTANCE = KINDS = "tuning-history", "tuning-importance"
 

@@ -11,6 +11,7 @@ from harness.errors import DataError, HarnessError
 from harness.records import RecordStore
 from harness.report.restored import RestoredRecords, beside
 from harness.report.results import grid_keys, read_resolved, resolved_grid_file
+from harness.report.rows import to_run
 
 Tell = Callable[[str], object]
 
@@ -30,7 +31,7 @@ def records_of_grid(grid: dict[str, Any], home: Path, results: Path, tell: Tell)
         return store
     raise HarnessError(
         f"no run of grid '{grid['name']}' has a record in {home} or in {folder}; expected some. Run it: "
-        f"python -m harness run --grid {grid['name']}"
+        f"python -m harness run {to_run(grid)}"
     )
 
 

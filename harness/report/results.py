@@ -14,6 +14,7 @@ from harness.report.leaderboard import FORMATS
 from harness.report.restored import beside
 from harness.report.standings import standing_rows
 from harness.report.variances import csv_of_rows
+from harness.tuned_trials import TUNED
 
 
 def write_results(grid: dict[str, Any], store: RecordStore, folder: Path, tell: Callable[[str], object]) -> RecordStore:
@@ -68,7 +69,7 @@ def read_resolved(name: str, home: Path, results: Path) -> dict[str, Any]:
             continue
     raise DataError(
         f"grid '{name}' has not been run here: expected {places[0]} or {places[1]}. "
-        f"Run it: python -m harness run --grid {name}"
+        f"Run it: python -m harness run --grid {name.removesuffix(TUNED)}{' --tuned' * name.endswith(TUNED)}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Protocol
@@ -35,6 +36,15 @@ class Records(Protocol):
 
     def get(self, key: str, /) -> Mapping[str, Any] | None:
         """The record of a run, or None."""
+
+
+def to_run(grid: Grid) -> str:
+    """What `run` and `plan` take to name the grid, for a shell."""
+    return (
+        f"--grid {shlex.quote(grid['tuned']['untuned'])} --tuned"
+        if grid.get("tuned")
+        else (f"--grid {shlex.quote(grid['name'])}")
+    )
 
 
 def cell_rows(grid: Grid, records: Records, metric: str | None = None) -> list[Row]:

@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.report.board import values_told
 from harness.report.rows import Grid, full_metric
 from harness.report.tables import Entry, Listing, number
+from harness.tuned_trials import COMPLETE, NAMES, STATES
 
 Told = Mapping[str, Any]
 """An arm, or a trial of it, as the resolved grid tells of it."""
-
-NAMES = ("corpus", "encoder", "strategy", "text", "vectors", "settings")
-COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
-"""What becomes of a trial."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,13 @@ def tuning_section(grid: Grid) -> Tuning | None:
     """The section of a tuned grid; None of another one."""
     if not grid.get("tuned"):
         return None
-    budget = f"The values are tuned: {grid['tuned']['budget']}."
+    budget = f"{values_told(grid)}."
     arms = tuned_arms(grid)
     if not arms:
         return Tuning(
             budget,
-            f"The trials are not here: they were not beside {grid['tuned']['file']} when the grid was run. Type python "
-            f"-m harness tune --grid {grid['tuned']['grid']}, which runs nothing twice, then run the grid with --tuned",
+            f"The trials are not here: those of these values were not beside {grid['tuned']['file']} when the grid was "
+            "run. Tune the grid again, which runs nothing twice, then run it with --tuned",
         )
     return Tuning(budget, "", arms_table(grid, arms), trials_table(arms), pretrainings_table(arms))
 
@@ -84,7 +82,7 @@ def arms_table(grid: Grid, arms: Sequence[Told]) -> Listing:
         f"The arms: {' or '.join(told) or 'scores'} on dev, the mean over the sizes and replicates of a trial, of the "
         "best trial and of trial 0, which has the grid's own values; seconds are those of all runs of a study, and of "
         "its pre-trainings beside them",
-        [*names, "best trial", "dev", "dev of trial 0", *(COMPLETE, PRUNED, FAILED), "seconds", "pre-training"],
+        [*names, "best trial", "dev", "dev of trial 0", *STATES, "seconds", "pre-training"],
         len(names),
         [[*_named(arm, names), *_outcome(arm)] for arm in arms],
     )
@@ -94,7 +92,7 @@ def _outcome(arm: Told) -> Iterator[Entry]:
     yield number(arm["best"])
     yield _score(best_of(arm)["dev"])
     yield _score(next((trial["dev"] for trial in of_state(arm, COMPLETE) if trial["trial"] == 0), None))
-    yield from (number(len(of_state(arm, state))) for state in (COMPLETE, PRUNED, FAILED))
+    yield from (number(len(of_state(arm, state))) for state in STATES)
     yield number(arm["seconds"])
     yield number(arm["pretraining_seconds"])
 

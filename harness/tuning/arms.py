@@ -13,7 +13,7 @@ from harness.grid import ResolvedGrid
 from harness.parameters import Among, Search, searches
 from harness.seeding import numpy_stream
 from harness.specs import RunSpec, Training
-from harness.tuned_values import Values, groups_of, names_of, with_values
+from harness.tuned_values import Values, groups_of, key_of_arm, names_of, of_study, with_values
 
 PRETRAINING = "pretraining"
 """What a trial's choice among the pre-trainings of its arm is called."""
@@ -52,22 +52,37 @@ class Arm:
         return chosen | ({PRETRAINING: 0} if len(self.pretrainings) > 1 else {})
 
     def values(self, choice: Choice) -> Values:
-        """What a trial sets; of the choice `own` they are the grid's own, whether or not those are tried."""
+        """What a trial sets, all that is tried among it; of the choice `own` the grid's own, tried or not."""
+        plain = dataclasses.asdict(self.spec.training)
         if choice == self.own:
-            plain = dataclasses.asdict(self.spec.training)
-            return {"training": {name: plain[name] for name in self.space}, "encoder": {}, "strategy": {}}
-        training = {name: value for name, value in choice.items() if name != PRETRAINING}
-        if "features" in training:
-            training["features"] = groups_of(self.spec, training["features"])
-        return {"training": training, "encoder": {}, "strategy": dict(self.pretrainings[choice.get(PRETRAINING, 0)])}
+            own = {name: plain[name] for name in self.space}
+            training = {
+                name: within(value, self.space[name]) if value is None else value for name, value in own.items()
+            }
+        else:
+            training = {name: value for name, value in choice.items() if name != PRETRAINING}
+            if "features" in training:
+                training["features"] = groups_of(self.spec, training["features"])
+        tried = searches(registry.load("strategy", self.spec.strategy.name).Parameters)
+        strategy = {name: self.spec.strategy.parameters[name] for name in tried}
+        strategy |= self.pretrainings[choice.get(PRETRAINING, 0)]
+        return {"training": training, "encoder": {}, "strategy": strategy}
 
     def runs(self, choice: Choice, sizes: Sequence[int], replicate: int) -> list[RunSpec]:
         """The runs of a trial at all sizes, which no test split ever sees."""
+        spec = self._with(choice)
+        return [dataclasses.replace(spec, size=size, replicate=replicate) for size in sizes]
+
+    def key(self, choice: Choice) -> str:
+        """The key of the arm with the values of a trial."""
+        return key_of_arm(self._with(choice))
+
+    def _with(self, choice: Choice) -> RunSpec:
         mistakes: list[str] = []
         spec = with_values(self.spec, self.values(choice), self.name, mistakes)
         if mistakes:
             raise HarnessError("; ".join(mistakes))
-        return [dataclasses.replace(spec, size=size, replicate=replicate) for size in sizes]
+        return spec
 
 
 def within(value: Any, search: Search) -> Any:
@@ -89,7 +104,7 @@ def arms_of(grid: ResolvedGrid, pretrainings: int) -> list[Arm]:
     for cell in grid.plain["cells"]:
         spec = grid.runs[cell["keys"][0]]
         names = names_of(spec, grid.plain["corpora"][cell["corpus"]]["label"])
-        own = dataclasses.replace(spec, size=0, replicate=0, crossed=None, save_hidden=False, tuning=True)
+        own = of_study(spec)
         arm = found.setdefault(tuple(names.items()), Arm(names, own, _space(own), _pretrainings(own, pretrainings)))
         if arm.spec.text != own.text:
             raise GridError(

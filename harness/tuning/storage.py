@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -18,6 +19,8 @@ def storage_of(where: str | Path) -> BaseStorage:
     """
     try:
         if "://" in str(where):
+            if str(where).partition("://")[2] in ("", "/", "/:memory:"):
+                raise ValueError("a database in memory, which ends with the process")
             return RDBStorage(str(where))
         path = Path(where)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,20 +29,36 @@ def storage_of(where: str | Path) -> BaseStorage:
     except HarnessError:
         raise
     except Exception as error:  # whatever a driver raises
-        found = in_words(error).partition("\n")[0]
+        found = in_words(error).partition("\n")[0].replace(str(where), shown(where))
         raise HarnessError(
-            f"--storage {where}: expected a file, or an address of an Optuna storage (sqlite:///FILE), found: {found}"
+            f"--storage {shown(where)}: expected a file, or an address of an Optuna storage (sqlite:///FILE), found: "
+            f"{found}"
         ) from error
 
 
+def shown(where: str | Path) -> str:
+    """The place without the password of an address.
+
+    >>> shown("postgresql://me:secret@host/studies")
+    'postgresql://me:***@host/studies'
+    """
+    return re.sub(r"(?<=://)([^:@/]*):[^@/]*@", r"\1:***@", str(where))
+
+
 def _check_lines(path: Path) -> None:
-    """Raise DataError at the first line that Optuna could not read, or, of the last one, would write behind."""
+    """Raise DataError at the first line that Optuna could not read. A last one that a kill has cut short, of which
+    nobody has heard, is taken away, for Optuna would write behind it.
+    """
     if not path.exists():
         return
+    text = path.read_bytes()
+    if not text.endswith(b"\n"):
+        with path.open("r+b") as journal:
+            journal.truncate(text.rfind(b"\n") + 1)
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                whole = line.endswith(b"\n") and "op_code" in json.loads(line)
+                whole = "op_code" in json.loads(line)
             except (ValueError, TypeError):
                 whole = False
             if not whole:

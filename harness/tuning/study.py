@@ -7,11 +7,13 @@ goes on to the same trials as one that was not.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
@@ -19,6 +21,7 @@ from harness.errors import HarnessError
 from harness.parameters import Among, Search
 from harness.seeding import seed
 from harness.specs import key_of
+from harness.tuned_trials import COMPLETE, FAILED, PRUNED
 from harness.tuned_values import Budget
 from harness.tuning.arms import PRETRAINING, Arm
 
@@ -30,10 +33,16 @@ often never drawn, and TPE stays with the other.
 UNPRUNED = 5
 """Complete trials before any is pruned."""
 
-SPACE, WHY = "space", "why"
-"""What Optuna calls what a study was begun with, and why a trial has failed."""
+SPACE, WHY, DEV, COST = "space", "why", "dev_by_replicate", "cost"
+"""What Optuna calls what a study was begun with; why a trial has failed; its dev scores; what it took, `Cost`."""
 
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+Cost = Mapping[str, Any]
+"""What a trial took: `seconds` of its runs, `made`, the seconds of what they stand on, by key; and the digest of the
+`code` that ran it.
+"""
+
+STATES = {TrialState.COMPLETE: COMPLETE, TrialState.PRUNED: PRUNED, TrialState.FAIL: FAILED}
+"""What becomes of a trial, in Optuna's words and in ours."""
 
 LONGEST = 500
 """Characters of a study's name; a database has room for 512."""
@@ -80,7 +89,7 @@ class Study:
     @property
     def trials(self) -> list[FrozenTrial]:
         """Those that have ended, in order; of more than the budget has, the first."""
-        return self._study.get_trials(states=ENDED)[: self._budget.trials]
+        return self._study.get_trials(states=tuple(STATES))[: self._budget.trials]
 
     @property
     def is_over(self) -> bool:
@@ -104,7 +113,7 @@ class Study:
             return dict(self.arm.own)
         sampler = optuna.samplers.TPESampler(seed=seed("trial", self.name, number) % 2**32, n_startup_trials=RANDOM)
         copy = optuna.create_study(direction="maximize", sampler=sampler)
-        copy.add_trials(self._study.get_trials(deepcopy=False, states=ENDED))
+        copy.add_trials([_for_tpe(trial) for trial in self._study.get_trials(deepcopy=False, states=tuple(STATES))])
         return copy.ask(distributions).params
 
     def should_stop(self, trial: Trial, step: int, dev: float) -> bool:
@@ -116,18 +125,29 @@ class Study:
             trial.report(dev, step)
         return trial.number > 0 and trial.should_prune()
 
-    def complete(self, trial: Trial, dev: float) -> None:
-        """End a trial with its mean dev score, in percent."""
-        self._study.tell(trial, dev)
+    def complete(self, trial: Trial, scores: Sequence[float], cost: Cost) -> None:
+        """End a trial with its dev scores by replicate, in percent, of which the mean is its own."""
+        self._end(trial, TrialState.COMPLETE, scores, cost)
 
-    def prune(self, trial: Trial) -> None:
+    def prune(self, trial: Trial, scores: Sequence[float], cost: Cost) -> None:
         """End a trial before its last replicate."""
-        self._study.tell(trial, state=TrialState.PRUNED)
+        self._end(trial, TrialState.PRUNED, scores, cost)
 
-    def fail(self, trial: Trial, why: str) -> None:
+    def fail(self, trial: Trial, why: str, scores: Sequence[float], cost: Cost) -> None:
         """End a trial without a score: it never wins."""
         trial.set_user_attr(WHY, why)
-        self._study.tell(trial, state=TrialState.FAIL)
+        self._end(trial, TrialState.FAIL, scores, cost)
+
+    def _end(self, trial: Trial, state: TrialState, scores: Sequence[float], cost: Cost) -> None:
+        try:
+            trial.set_user_attr(DEV, list(scores))
+            trial.set_user_attr(COST, dict(cost))
+            self._study.tell(trial, fmean(scores) if state == TrialState.COMPLETE else None, state)
+        except (ValueError, UpdateFinishedTrialError) as error:
+            raise HarnessError(
+                f"{self.name}: trial {trial.number} has ended elsewhere: another process tunes in the same storage. "
+                "Let it end, or choose another --storage"
+            ) from error
 
     def best(self) -> FrozenTrial | None:
         """The complete trial with the best dev score, of equal ones the first; None where none is complete."""
@@ -136,9 +156,8 @@ class Study:
 
     def counts(self) -> dict[str, int]:
         """Trials by what became of them."""
-        names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
         states = [trial.state for trial in self.trials]
-        return {name: states.count(state) for state, name in names.items()}
+        return {name: states.count(state) for state, name in STATES.items()}
 
 
 def is_finished(grid: str, arm: Arm, budget: Budget, storage: BaseStorage) -> bool:
@@ -156,6 +175,15 @@ def study_name(grid: str, arm: Arm) -> str:
     """What the study of an arm is called."""
     name = f"{grid}: {arm.name}"
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 20]}... {key_of({'name': name})[:16]}"
+
+
+def _for_tpe(trial: FrozenTrial) -> FrozenTrial:
+    """A trial as TPE is to see it, which passes failed ones over: as one that was pruned before it had a score, the
+    worst there is, so that it keeps away from where runs fail.
+    """
+    if trial.state != TrialState.FAIL:
+        return trial
+    return create_trial(state=TrialState.PRUNED, params=trial.params, distributions=trial.distributions)
 
 
 def _distributions(arm: Arm) -> dict[str, BaseDistribution]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import UTC
-from itertools import takewhile
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,26 +14,25 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.grid import ResolvedGrid
-from harness.records import COMPLETE, RecordStore
 from harness.seeding import seed
 from harness.tuned_trials import write_arms
 from harness.tuned_values import Budget, TunedArm
 from harness.tuning.arms import PRETRAINING, Arm, arms_of
-from harness.tuning.rounds import RECORDS
-from harness.tuning.study import WHY, Study
+from harness.tuning.study import COST, DEV, STATES, WHY, Study
 
 FEWEST = 10
 """Complete trials of which importance is told: of fewer, a forest over some ten parameters says nothing."""
 
-STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 DECIMALS = 4
 
 
 def write_trials(
-    file: Path, grid: ResolvedGrid, budget: Budget, tuned: Sequence[TunedArm], home: Path, storage: BaseStorage
+    file: Path, digest: str, grid: ResolvedGrid, budget: Budget, tuned: Sequence[TunedArm], storage: BaseStorage
 ) -> None:
-    """Write all trials of the tuned arms beside the file of their values: the same bytes for the same studies."""
-    store, outcomes = RecordStore(home / RECORDS), {tuple(arm.names.items()): arm for arm in tuned}
+    """Write all trials of the tuned arms beside the file of their values, whose arms have this digest: the same bytes
+    for the same studies.
+    """
+    outcomes = {tuple(arm.names.items()): arm for arm in tuned}
     told = []
     for arm in arms_of(grid, budget.pretrainings):
         study, outcome = Study(grid.plain["name"], arm, budget, storage), outcomes[tuple(arm.names.items())]
@@ -49,10 +46,16 @@ def write_trials(
                 "importance": shares,
                 "no_importance": why,
                 "pretrainings": [dict(one) for one in arm.pretrainings],
-                "trials": [_trial(arm, trial, grid, budget, store) for trial in study.trials],
+                "trials": [_trial(arm, trial) for trial in study.trials],
             }
         )
-    write_arms(told, file)
+    write_arms(told, file, digest)
+
+
+def last_ended(grid: ResolvedGrid, budget: Budget, storage: BaseStorage) -> str:
+    """When the last trial of a grid's studies ended, in UTC."""
+    studies = [Study(grid.plain["name"], arm, budget, storage) for arm in arms_of(grid, budget.pretrainings)]
+    return max(_ended(trial) for study in studies for trial in study.trials)
 
 
 def importance(trials: Sequence[FrozenTrial], name: str) -> tuple[dict[str, float] | None, str]:
@@ -71,17 +74,10 @@ def importance(trials: Sequence[FrozenTrial], name: str) -> tuple[dict[str, floa
     return {parameter: round(share, DECIMALS) for parameter, share in shares.items()}, ""
 
 
-def _trial(arm: Arm, trial: FrozenTrial, grid: ResolvedGrid, budget: Budget, store: RecordStore) -> dict[str, Any]:
+def _trial(arm: Arm, trial: FrozenTrial) -> dict[str, Any]:
     """A trial as `harness.tuned_trials.OF_TRIAL` says."""
-    # another trial of the same values may have left records of replicates that a pruned one never came to
-    replicates = len(trial.intermediate_values) if trial.state == TrialState.PRUNED else budget.replicates
-    specs = [arm.runs(trial.params, budget.sizes, replicate) for replicate in range(replicates)]
-    records = [list(store.each(spec.key for spec in runs)) for runs in specs]
-    whole = takewhile(lambda runs: [one["status"] for one in runs] == [COMPLETE] * len(budget.sizes), records)
-    metric, _ = grid.scored(arm.spec)
-    scores = [fmean(100 * record["scores"]["dev"][metric] for record in runs) for runs in whole]
-    dev = fmean(scores) if trial.state == TrialState.PRUNED and scores else trial.value
-    assert trial.datetime_complete is not None, "it has ended"
+    scores = trial.user_attrs[DEV]
+    dev = fmean(scores) if trial.state == TrialState.PRUNED else trial.value
     return {
         "trial": trial.number,
         "state": STATES[trial.state],
@@ -89,7 +85,12 @@ def _trial(arm: Arm, trial: FrozenTrial, grid: ResolvedGrid, budget: Budget, sto
         "dev_by_replicate": [round(score, DECIMALS) for score in scores],
         "values": arm.values(trial.params)["training"],
         "pretraining": trial.params.get(PRETRAINING),
-        "seconds": round(math.fsum(record["seconds"].get("total", 0.0) for runs in records for record in runs), 1),
-        "ended": trial.datetime_complete.astimezone(UTC).isoformat(timespec="seconds"),
+        "seconds": round(trial.user_attrs[COST]["seconds"], 1),
+        "ended": _ended(trial),
         "error": trial.user_attrs.get(WHY),
     }
+
+
+def _ended(trial: FrozenTrial) -> str:
+    assert trial.datetime_complete is not None, "it has ended"
+    return trial.datetime_complete.astimezone(UTC).isoformat(timespec="seconds")
