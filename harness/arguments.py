@@ -165,7 +165,7 @@ def add_tuning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tuning-sizes", nargs="+", type=count, default=[200, 800], metavar="N", help=told)
     told = "of each trial, with seeds that no evaluation meets (default: 2)"
     parser.add_argument("--tuning-replicates", type=count, default=2, metavar="N", help=told)
-    told = "different pre-trainings of an arm, the grid's own among them (default: 4)"
+    told = "different settings of an arm's pre-training, the grid's own among them (default: 4)"
     parser.add_argument("--pretrainings", type=count, default=4, metavar="N", help=told)
     told = "where the studies are kept: a file, or an Optuna storage (default: tuning/GRID.journal in the home)"
     parser.add_argument("--storage", metavar="FILE|URL", help=told)

@@ -99,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_axes(tuning, "", "")
     _add_workers(tuning)
     _add_rules(tuning)
+    add_mlflow(tuning)
+    tuning.add_argument("--no-mlflow", action="store_true", help="write no MLflow")
 
     packed = _verb(verbs, "bundle", "pack what a machine without the corpora needs to run a grid")
     packed.add_argument("grid", metavar="GRID", help="a grid that comes with it, or a TOML file")

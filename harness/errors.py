@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import traceback
 from collections.abc import Iterable, Sequence
 
@@ -52,6 +53,11 @@ def in_words(error: BaseException) -> str:
         return str(error) or type(error).__name__
     except Exception:  # of a plugin's own class
         return type(error).__name__
+
+
+def without_passwords(text: str) -> str:
+    """Text without the passwords in its addresses."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -153,7 +153,7 @@ def _tuned(
     found = tuned.of(arm, corpus)
     if found is None:
         names = names_of(arm, corpus)
-        reason = f"{tuned.file} has no values of {', '.join(names.values())}; `tune` of the same grid adds them"
+        reason = f"{tuned.file.name} has no values of {', '.join(names.values())}; `tune` of the same grid adds them"
         pair = {"corpus": corpus, "encoder": arm.encoder.name, "strategy": arm.strategy.name}
         refusals.append(pair | {"variant": names.get("settings", ""), "reason": reason})
         return None

@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness import tuned_trials
 from harness.records import COMPLETE
 
 GRID, CELL, KEY, DIGEST = "reprise.grid", "reprise.cell", "reprise.key", "reprise.digest"
@@ -28,7 +28,7 @@ LEVEL = "level"
 CURVES = ("mean", "sd")
 """The figures of its cells that an arm shows, by the number of training labels, which is the step."""
 RUNNING, FINISHED, FAILED = "RUNNING", "FINISHED", "FAILED"
-OF_STATE = {"complete": FINISHED, "pruned": "KILLED", "failed": FAILED}
+OF_STATE = {tuned_trials.COMPLETE: FINISHED, tuned_trials.PRUNED: "KILLED", tuned_trials.FAILED: FAILED}
 """MLflow's status of a trial, by what became of it."""
 LONGEST, LONGEST_OF_EXPERIMENT = 8000, 5000
 """Characters that MLflow stores of a run's tag, and of an experiment's, in the oldest version that is allowed."""
@@ -271,11 +271,6 @@ def artifacts_of(uri: str) -> Path | None:
     """Where artifacts of an SQLite store belong: beside the database. A server knows its own place."""
     database = database_of(uri)
     return database.parent / "mlflow-artifacts" if database else None
-
-
-def shown(text: str) -> str:
-    """Text without the passwords in its addresses."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def times_of(record: Mapping[str, Any]) -> tuple[int, int]:

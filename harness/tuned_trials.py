@@ -17,6 +17,9 @@ from harness.records import write_atomically
 NAMES = ("corpus", "encoder", "strategy", "text", "vectors", "settings")
 """What tells the arms of a grid that is tuned apart; `settings` is what is not tuned and not as it usually is."""
 
+RECORDS = Path("tuning") / "records"
+"""Where the records of trials are in a home: apart from those of evaluations, and without predictions."""
+
 TUNED = "-tuned"
 """What the name of a grid with tuned values ends in."""
 

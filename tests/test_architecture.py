@@ -171,6 +171,7 @@ def test_what_is_derived_reads_records_and_the_resolved_grid(room: str) -> None:
         "harness.scoring",
         "harness.errors",
         "harness.specs",
+        "harness.tuned_trials",
     )
     own = next(part for part in DERIVED if is_below(room, part))
     also = {

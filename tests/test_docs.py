@@ -26,6 +26,8 @@ from harness.axes import TARGET, TextOptions, read_axes
 from harness.contracts import TextReader
 from harness.datasets.sources import Request, read_corpus
 from harness.datasets.texts import read_text
+from harness.parameters import Among, Search, searches
+from harness.specs import Training
 
 ROOT = Path(__file__).parents[1]
 PAGES = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / "docs").glob("*.md")}
@@ -244,13 +246,29 @@ def test_the_keys_of_the_page_on_text_are_those_of_a_grid() -> None:
     assert texts | {TARGET} <= readers
 
 
+def tried(search: Search) -> str:
+    """What is tried of a parameter, in the page's words."""
+    if isinstance(search, Among):
+        return ", ".join(
+            {True: "on", False: "off"}[one] if isinstance(one, bool) else f"{one:g}" for one in search.values
+        )
+    return f"{search.low:g} to {search.high:g}" + ", by its logarithm" * search.log
+
+
+def test_the_page_says_what_is_tried_of_every_parameter() -> None:
+    kinds = [Training, *(registry.load("strategy", name).Parameters for name in registry.origins("strategy"))]
+    expected = {(name, tried(search)) for kind in kinds for name, search in searches(kind).items()}
+    assert set(re.findall(r"\| `(\w+)`[^|]*\| ([^|]+) \|$", PAGES[TUNING], re.MULTILINE)) == expected
+
+
 def test_a_grid_is_tuned_and_run_as_the_page_says(tmp_path: Path) -> None:
     grid, values = blocks("toml", TUNING)
     assert "Save this as `mine.toml`" in PAGES[TUNING]
     (tmp_path / "mine.toml").write_text(grid, encoding="utf-8")
     tune, run, run_tuned, compare = commands(TUNING)
     budget = (
-        "6 trials an arm, each by dev at 50 and 100 labels over 2 replicates of its own, with at most 4 pre-trainings"
+        "6 trials an arm, each by dev at 50 and 100 labels over 2 replicates of its own, with at most 4 settings of "
+        "pre-training"
     )
     assert "Tuned values: tuned/mine.toml" in typed(tune, tmp_path)
     assert "Values: as the grid says, else the paper's; not tuned." in typed(run, tmp_path)

@@ -16,11 +16,14 @@ from mlflow.entities import Experiment, Run
 from test_tracking import make_grid, make_records, migrate, new_store, runs_of
 from test_tuning_report import TUNED, arm, trial
 
+from harness.cli import main
 from harness.commands.track import sync as sync_verb
 from harness.errors import HarnessError
 from harness.records import RecordStore
 from harness.tracked import default_uri
 from harness.tracking import Counts, Tracker, leaderboards, sync_trials
+from harness.tuned_files import read_tuned
+from harness.tuned_trials import trials_file
 
 TRIALS = 10
 
@@ -187,3 +190,48 @@ def test_sync_writes_the_trials_that_the_grid_knows(
     assert ("toy tuning: 10 runs written, 0 removed, 0 unchanged" in lines) == known
     found = MlflowClient(tracking_uri=default_uri(home)).get_experiment_by_name("toy tuning")
     assert (found is not None) == known
+
+
+TOY = """
+corpora = [{name = "synthetic", sample = 300}]
+encoders = ["handcrafted"]
+strategies = ["none"]
+sizes = [20]
+replicates = 1
+"""
+
+
+@pytest.fixture
+def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words that tune the grid `toy`, with two trials, in the home of the fixture `uri`."""
+    monkeypatch.chdir(tmp_path)
+    Path("toy.toml").write_text(TOY, encoding="utf-8")
+    budget = ["--trials", "2", "--tuning-sizes", "20"]
+    return ["tune", "--grid", "toy.toml", "--home", str(tmp_path / "home"), "--workers", "0", *budget]
+
+
+def test_tune_shows_its_trials_and_again_writes_nothing(uri: str, tune: list[str]) -> None:
+    assert main(tune) == 0
+    before = {name: run.info.run_id for name, run in trials_of(uri).items()}
+    corpus = "synthetic, split paper, sample 300, no_relation dropped"
+    assert sorted(before) == [f"trial {number} · handcrafted · none · {corpus}" for number in (0, 1)]
+    table = json.loads(trials_file(Path("tuned/toy.toml")).read_text(encoding="utf-8"))
+    told = {"grid": "toy", "budget": read_tuned(Path("tuned/toy.toml")).budget.told(), "trials": table["arms"]}
+    assert sync_trials(uri, told) == Counts(0, 0, 2)
+    assert main(tune) == 0
+    assert {name: run.info.run_id for name, run in trials_of(uri).items()} == before
+
+
+def test_tune_goes_on_without_mlflow(uri: str, tune: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*tune, "--no-mlflow"]) == 0
+    assert MlflowClient(tracking_uri=uri).get_experiment_by_name("toy tuning") is None
+    MlflowClient(tracking_uri=uri).create_experiment("toy tuning")
+    capsys.readouterr()
+    assert main(tune) == 0
+    out, err = capsys.readouterr()
+    assert err.splitlines()[-1] == (
+        f"MLflow is left out: the MLflow experiment 'toy tuning' at {uri} is none of Reprise's (it has no tag "
+        "reprise.grid). Rename it there, or give the grid another name. The trials are whole; the same command, which "
+        "runs nothing twice, catches up"
+    )
+    assert "Tuned values: tuned/toy.toml" in out

@@ -1,11 +1,10 @@
-"""Studies: their spaces, seeds and budgets; what a kill, a failure and another number of workers leave as it was."""
+"""Studies: their spaces, seeds and budgets; what a kill and another number of workers leave as it was."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,9 @@ from harness.runner import execute, label_split
 from harness.scheduler import pools
 from harness.scheduler.carry_out import Rules
 from harness.seeding import numpy_stream
+from harness.tuned_trials import RECORDS
 from harness.tuned_values import Budget, TunedArm
 from harness.tuning import arms_of, storage_of, tune
-from harness.tuning.rounds import RECORDS
 
 BUDGET = Budget(trials=4, sizes=(6, 12), replicates=2, pretrainings=3)
 
@@ -88,7 +87,7 @@ def test_every_arm_has_the_same_budget_and_the_same_space(folder: Path) -> None:
     for one, trials in zip(found, trials_of(folder / "home").values(), strict=True):
         assert sum(one.counts.values()) == len(trials) == BUDGET.trials
         assert [number for number, *_ in trials] == [0, 1, 2, 3]
-        assert {name: one.names[name] for name in ("encoder", "strategy")}
+    assert [arm.names for arm in found] == [arm.names for arm in arms]
     store = RecordStore(folder / "home" / RECORDS)
     by_arm: dict[Any, set[str]] = {}
     for record in store.each(store.keys()):
@@ -132,9 +131,7 @@ def test_trial_0_has_the_grids_own_values_even_outside_of_what_is_tried(folder: 
     spec = next(iter(grid.runs.values()))
     assert run == dataclasses.replace(spec, size=8, replicate=1, tuning=True)
     (other,) = arm.runs({**arm.own, "epochs": 6}, [8], 1)
-    assert other.training == dataclasses.replace(
-        spec.training, epochs=6, l2=1e-7, batch_size=16, learning_rate=0.5, dropout=0.0
-    )
+    assert other.training == dataclasses.replace(spec.training, epochs=6, l2=1e-7, batch_size=16, learning_rate=0.5)
     tuned(grid, folder / "home", dataclasses.replace(BUDGET, trials=1, pretrainings=1))
     store = RecordStore(folder / "home" / RECORDS)
     assert {record["spec"]["training"]["l2"] for record in store.each(store.keys())} == {0.0}
@@ -228,7 +225,7 @@ def jsonl(folder: Path, *, scrambled: bool) -> Path:
 
 MINE = """
 corpora    = {{name = "jsonl", path = "{}", as = "mine", split = "official"}}
-encoders   = ["mean", "handcrafted"]
+encoders   = {}
 strategies = ["avg-embed", "none"]
 vectors    = {{name = "vectors.txt", unknown = "zero"}}
 sizes      = [12]
@@ -240,12 +237,14 @@ max_updates = 20
 """
 
 
-def mine(folder: Path, features: str = "true", *, scrambled: bool = False) -> ResolvedGrid:
+def mine(
+    folder: Path, features: str = "true", encoders: str = '["mean", "handcrafted"]', *, scrambled: bool = False
+) -> ResolvedGrid:
     """A grid over `mine`, whose word vectors are all zero: nothing but the features knows a label."""
     words = [*(f"a{at}" for at in range(7)), *(f"b{at}" for at in range(5)), *(f"verb{at}" for at in range(3))]
     (folder / "vectors.txt").write_text("\n".join(f"{word} 0.0 0.0 0.0" for word in words) + "\n", encoding="utf-8")
     data = jsonl(folder / f"mine-{scrambled}", scrambled=scrambled)
-    return resolve("mine", MINE.format(data, features), folder)
+    return resolve("mine", MINE.format(data, encoders, features), folder)
 
 
 @pytest.fixture
@@ -328,7 +327,7 @@ def test_the_trials_are_the_same_on_any_number_of_workers(folder: Path) -> None:
     assert len(here) == 3
 
 
-TUNE = ("--trials", "4", "--tuning-sizes", "6", "12", "--out", "tuned.toml", "--storage", "studies.journal")
+TUNE = "--no-mlflow --trials 4 --tuning-sizes 6 12 --out tuned.toml --storage studies.journal".split()
 
 
 @pytest.mark.slow
@@ -356,121 +355,3 @@ def test_another_process_in_the_home_is_told(folder: Path, printed: Printed) -> 
         assert main(["tune", "--grid", "small.toml", *TUNE, "--workers", "0", "--home", str(folder / "home")]) == 2
     assert "another process writes the records of" in printed()[1].splitlines()[-1]
     assert not (folder / "studies.journal").exists()
-
-
-# Failures
-
-
-FLAKY = """
-    from dataclasses import dataclass
-    import torch
-    from harness.contracts import *
-    from harness.parameters import Among, parameter
-
-    class Flaky(Strategy):
-        "No vectors where it is told to fail."
-
-        @dataclass(frozen=True)
-        class Parameters:
-            "One."
-            fails: bool = parameter({own}, "whether it fails", search=Among((True, False)))
-
-        needs = frozenset({{Capability.VECTORS}})
-
-        def entity_vectors(self):
-            return _Vectors(fails=self.parameters.fails)
-
-    @dataclass(frozen=True)
-    class _Vectors(EntityVectors):
-        fails: bool = False
-
-        def of_names(self, names, generator):
-            if self.fails:
-                {failure}
-            return torch.zeros(len(names.entity_words), names.word_vectors.shape[1])
-"""
-
-
-@pytest.mark.parametrize(
-    ("failure", "why"),
-    [
-        ('raise ValueError("told to fail")', "told to fail"),
-        (
-            "return torch.full((len(names.entity_words), names.word_vectors.shape[1]), torch.nan)",
-            "the loss became nan between update 0 and 1 of 10; expected a finite loss. Lower training.learning_rate "
-            "(now 0.05) or check the vectors' scale",
-        ),
-    ],
-)
-def test_a_failed_trial_is_told_and_never_wins_even_the_first(
-    folder: Path, make_plugin: MakePlugin, failure: str, why: str
-) -> None:
-    make_plugin("strategy", "flaky", FLAKY.format(own=True, failure=failure))
-    text = "\n".join(line for line in GRID.splitlines() if not line.startswith("texts"))
-    grid = grid_of(folder, text, strategies='["flaky"]', encoders='["mean"]')
-    told: list[str] = []
-    (arm,) = tuned(grid, folder / "home", dataclasses.replace(BUDGET, trials=6, pretrainings=4), told=told)
-    assert arm.own_dev is None
-    assert arm.counts["failed"] >= 1
-    assert sum(arm.counts.values()) == 6
-    assert arm.values["strategy"] == {"fails": False}
-    failed = [line for line in told if "failed" in line]
-    assert failed[0] == f"mean, flaky: trial 0 (of 6): failed at 6 labels: {why}"
-    assert len(failed) == arm.counts["failed"]
-
-
-def test_an_arm_without_a_complete_trial_is_an_error_and_the_others_are_kept(
-    folder: Path, make_plugin: MakePlugin, printed: Printed
-) -> None:
-    source = FLAKY.format(own=True, failure='raise ValueError("told to fail")')
-    make_plugin("strategy", "flaky", source.replace("Among((True, False))", "Among((True,))"))
-    text = "\n".join(line for line in GRID.splitlines() if not line.startswith("texts"))
-    strategies, encoders = ('strategies = ["none", "flaky"]', 'encoders   = ["mean"]')
-    lines = [line for line in text.splitlines() if not line.startswith(("strategies", "encoders"))]
-    (folder / "flaky.toml").write_text("\n".join([strategies, encoders, *lines]))
-    words = ["tune", "--grid", "flaky.toml", "--home", str(folder / "home"), "--workers", "0", *TUNE]
-    assert main(words) == 2
-    assert printed()[1].splitlines()[-1] == (
-        "harness: mean, flaky: none of its 4 trials is complete; the last one failed at 6 labels: told to fail. Mend "
-        "that and tune with another --storage, or leave the arm out by --encoder and --strategy"
-    )
-    assert not (folder / "tuned.toml").exists()
-    assert main([*words, "--strategy", "none"]) == 0
-    assert "mean, none: trial" in printed()[0]
-    assert (folder / "tuned.toml").read_text().count("[[arms]]") == 1
-
-
-# Refusals
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (
-            ["--tuning-sizes", "6", "900"],
-            ["--tuning-sizes, with small, split paper, no_relation dropped: asks for 900 training mentions, but the split has 51"],
-        ),
-        (["--encoder", "bilsmt"], ["--encoder: no encoder in this grid 'bilsmt'; did you mean 'bilstm'? Known: bilstm"]),
-        (["--workers", "0", "--run-timeout", "5"], [
-            "--run-timeout: expected worker processes that can be ended, found --workers 0; use --workers 1 or more"
-        ]),
-    ],
-)  # fmt: skip
-def test_what_can_not_be_tuned_is_told(
-    folder: Path, printed: Printed, words: Sequence[str], told: Sequence[str]
-) -> None:
-    assert main(["tune", "--home", str(folder / "home"), "--grid", "small.toml", *words]) == 2
-    assert [line for line in printed()[1].splitlines() if "(once)" not in line] == [f"harness: {line}" for line in told]
-
-
-def test_too_few_text_samples_for_the_replicates_are_told(folder: Path, printed: Printed) -> None:
-    text = GRID.replace('selection = "whole"', 'selection = "random", sentences = 40').replace(
-        "replicates = 2", "replicates = 1"
-    )
-    (folder / "few.toml").write_text(text)
-    words = ["--tuning-sizes", "6", "--tuning-replicates", "3"]
-    assert main(["tune", "--home", str(folder / "home"), "--grid", "few.toml", *words]) == 2
-    assert printed()[1].splitlines()[-1] == (
-        "harness: --tuning-replicates, with texts.small: asks for random samples of 40 sentences, 3 of which are to be "
-        "disjoint, and there are 80; take smaller ones, sentences = N, or fewer replicates, or vary without 'sample'"
-    )

@@ -23,12 +23,12 @@ from test_report_page import facts, read, section, table, written
 from harness.cli import main
 from harness.errors import DataError
 from harness.grid import ResolvedGrid, resolve
-from harness.records import RecordStore
 from harness.report.tuning import best_so_far
+from harness.tuned_files import read_tuned
 from harness.tuned_trials import read_arms, trials_file
 from harness.tuned_values import Budget, TunedArm
 from harness.tuning import Study, arms_of
-from harness.tuning.rounds import RECORDS
+from harness.tuning.study import Cost
 from harness.tuning.trials import FEWEST, importance, write_trials
 
 GRID = """
@@ -41,6 +41,8 @@ sizes = [20]
 replicates = 1
 """
 BUDGET = Budget(trials=3, sizes=(20, 50), replicates=2, pretrainings=3)
+DIGEST = "0" * 64
+"""Of the arms in a file of tuned values."""
 SECONDS = 0.75
 """Of a run that is made up."""
 
@@ -53,13 +55,13 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> ResolvedGrid:
     return resolve("toy", GRID, tmp_path_factory.mktemp("home"))
 
 
-def tried(grid: ResolvedGrid, home: Path, storage: BaseStorage, script: Sequence[Scores]) -> list[TunedArm]:
-    """Carry out the trials of every arm as the script says, and write the records that its runs would have left."""
-    store, tuned = RecordStore(home / RECORDS), []
+def tried(grid: ResolvedGrid, storage: BaseStorage, script: Sequence[Scores]) -> list[TunedArm]:
+    """Carry out the trials of every arm as the script says, a replicate at the cost of two runs."""
+    tuned = []
     for arm in arms_of(grid, BUDGET.pretrainings):
         study = Study("toy", arm, BUDGET, storage)
         for scores in script:
-            carry_out(grid, study, store, scores)
+            carry_out(study, scores)
         best = study.best()
         assert best is not None
         assert best.value is not None
@@ -74,51 +76,35 @@ def tried(grid: ResolvedGrid, home: Path, storage: BaseStorage, script: Sequence
                 pretrainings=1,
                 seconds=12.34,
                 pretraining_seconds=5.67,
+                key=arm.key(best.params),
                 values=arm.values(best.params),
             )
         )
     return tuned
 
 
-def carry_out(grid: ResolvedGrid, study: Study, store: RecordStore, scores: Scores) -> None:
+def carry_out(study: Study, scores: Scores) -> None:
     trial, so_far = study.ask(), list[float]()
+
+    def cost(runs: int) -> Cost:
+        return {"seconds": runs * SECONDS, "made": {}, "code": "c0ffee"}
+
     for replicate, score in enumerate(scores):
         if score == "pruned":
-            return study.prune(trial)
-        runs = study.arm.runs(trial.params, BUDGET.sizes, replicate)
+            return study.prune(trial, so_far, cost(2 * replicate))
         if isinstance(score, str):
-            store.write(record_of(grid, runs[0], None, score), None, None)
-            return study.fail(trial, f"at 20 labels: {score}")
-        for spec, above in zip(runs, (-1, 1), strict=True):
-            store.write(record_of(grid, spec, score + above), None, None)
+            return study.fail(trial, f"at 20 labels: {score}", so_far, cost(2 * replicate + 1))
         so_far.append(score)
         if replicate < BUDGET.replicates - 1:
             study.should_stop(trial, replicate, fmean(so_far))
-    study.complete(trial, fmean(so_far))
-
-
-def record_of(grid: ResolvedGrid, spec: Any, dev: float | None, message: str = "") -> dict[str, Any]:
-    error = {"type": "DivergedError", "message": message, "traceback": None}
-    return {
-        "format": 1,
-        "key": spec.key,
-        "cell": spec.cell,
-        "spec": spec.as_dict(),
-        "status": "failed" if dev is None else "complete",
-        "error": error if dev is None else None,
-        "scores": {} if dev is None else {"dev": {grid.scored(spec)[0]: dev / 100}},
-        "environment": {},
-        "seconds": {"total": SECONDS},
-        "finished": "2026-01-01T00:00:00+00:00",
-    }
+    study.complete(trial, so_far, cost(2 * len(scores)))
 
 
 def told(grid: ResolvedGrid, folder: Path, script: Sequence[Scores]) -> tuple[list[dict[str, Any]], BaseStorage]:
     """The table as it is read back, and the storage that it is of."""
     storage = InMemoryStorage()
-    tuned = tried(grid, folder, storage, script)
-    write_trials(folder / "toy.toml", grid, BUDGET, tuned, folder, storage)
-    arms = read_arms(folder / "toy.toml")
+    write_trials(folder / "toy.toml", DIGEST, grid, BUDGET, tried(grid, storage, script), storage)
+    arms = read_arms(folder / "toy.toml", DIGEST)
     assert arms is not None
     return arms, storage
 
@@ -155,51 +141,50 @@ def test_the_table_has_the_values_that_optuna_chose_and_the_pretraining(grid: Re
     assert arms[1]["pretrainings"][0] == {}
 
 
-def test_a_pruned_trial_has_no_replicate_of_another_trial_of_the_same_values(
-    grid: ResolvedGrid, tmp_path: Path
-) -> None:
-    storage = InMemoryStorage()
-    tuned = tried(grid, tmp_path, storage, [(30.0, 40.0), (20.0, "pruned")])
-    arm = arms_of(grid, BUDGET.pretrainings)[0]
-    pruned = Study("toy", arm, BUDGET, storage).trials[1]
-    for spec in arm.runs(pruned.params, BUDGET.sizes, 1):
-        RecordStore(tmp_path / RECORDS).write(record_of(grid, spec, 90.0), None, None)
-    write_trials(tmp_path / "toy.toml", grid, BUDGET, tuned, tmp_path, storage)
-    arms = read_arms(tmp_path / "toy.toml")
-    assert arms is not None
-    assert (arms[0]["trials"][1]["dev"], arms[0]["trials"][1]["dev_by_replicate"]) == (20.0, [20.0])
-
-
 def test_the_same_studies_make_the_same_bytes(grid: ResolvedGrid, tmp_path: Path) -> None:
     storage = InMemoryStorage()
-    tuned = tried(grid, tmp_path, storage, [(10.0 + place, 20.0 + 3 * place) for place in range(3)])
-    write_trials(tmp_path / "one.toml", grid, BUDGET, tuned, tmp_path, storage)
-    write_trials(tmp_path / "other.toml", grid, BUDGET, tuned, tmp_path, storage)
-    first, second = (trials_file(tmp_path / name).read_bytes() for name in ("one.toml", "other.toml"))
+    tuned = tried(grid, storage, [(10.0 + place, 20.0 + 3 * place) for place in range(3)])
+    first, second = (
+        write_trials(tmp_path / name, DIGEST, grid, BUDGET, tuned, storage) for name in ("one.toml", "other.toml")
+    )
     assert first == second
+    assert json.loads(json.dumps(first)) == read_arms(tmp_path / "one.toml", DIGEST)
+    one, other = (trials_file(tmp_path / name).read_bytes() for name in ("one.toml", "other.toml"))
+    assert one == other
+
+
+def test_the_table_of_other_values_is_none(grid: ResolvedGrid, tmp_path: Path) -> None:
+    told(grid, tmp_path, [(30.0, 40.0)])
+    assert read_arms(tmp_path / "toy.toml", "1" + DIGEST[1:]) is None
 
 
 def test_without_a_table_there_are_no_trials(tmp_path: Path) -> None:
-    assert read_arms(tmp_path / "toy.toml") is None
+    assert read_arms(tmp_path / "toy.toml", DIGEST) is None
+
+
+def table_of(arms: Sequence[Any]) -> str:
+    return json.dumps({"arms_sha256": DIGEST, "arms": arms})
 
 
 @pytest.mark.parametrize(
     ("spoil", "found"),
     [
         (lambda arms: "[{", "Expecting property name enclosed in double quotes: line 1 column 3 (char 2)"),
-        (lambda arms: json.dumps([{**arms[0], "trials": 3}]), "'int' object is not iterable"),
-        (lambda arms: json.dumps([{"names": {}}]), "arm 1 without best, seconds, pretraining_seconds, importance, "
+        (lambda arms: "[]", "list indices must be integers or slices, not str"),
+        (lambda arms: table_of([{**arms[0], "trials": 3}]), "'int' object is not iterable"),
+        (lambda arms: table_of([{"names": {}}]), "arm 1 without best, seconds, pretraining_seconds, importance, "
          "no_importance, pretrainings, trials"),
-        (lambda arms: json.dumps([arms[0], {**arms[1], "trials": [{"trial": 0}]}]), "a trial of arm 2 without state, "
+        (lambda arms: table_of([arms[0], {**arms[1], "trials": [{"trial": 0}]}]), "a trial of arm 2 without state, "
          "dev, dev_by_replicate, values, pretraining, seconds, ended, error"),
-        (lambda arms: json.dumps(arms).replace('"pruned"', '"done"'), "the state 'done' in arm 1"),
+        (lambda arms: table_of(arms).replace('"pruned"', '"done"'), "the state 'done' in arm 1"),
+        (lambda arms: table_of([arms[0], {**arms[1], "best": 4}]), "no trial 4, the best of arm 2"),
     ],
 )  # fmt: skip
 def test_a_damaged_table_is_told(tmp_path: Path, spoil: Any, found: str) -> None:
     file = tmp_path / "toy.trials.json"
     file.write_text(spoil(TUNED["trials"]), encoding="utf-8")
     with pytest.raises(DataError) as caught:
-        read_arms(tmp_path / "toy.toml")
+        read_arms(tmp_path / "toy.toml", DIGEST)
     assert str(caught.value) == (
         f"{file}: expected the trials of studies, as `python -m harness tune` writes them, found damage: {found}. Tune "
         "again, which runs nothing twice, or delete the file: only the report and MLflow read it"
@@ -280,6 +265,8 @@ TUNED: dict[str, Any] = {
     "grid": "toy",
     "file": "toy.toml",
     "budget": "4 trials an arm",
+    "untuned": "toy",
+    "otherwise": [],
     "trials": [
         arm(
             "reader", "none", 2, trial(0, 20.0), trial(1, 12.0, "pruned"), trial(2, 30.0), trial(3, 25.0),
@@ -383,7 +370,10 @@ def test_without_any_importance_the_figure_says_why_it_is_not_there(tmp_path: Pa
 def test_the_page_of_a_tuned_grid_has_the_arms_and_the_trials(tmp_path: Path) -> None:
     page, made = written(make(tmp_path, ARMS, tuned=TUNED), tmp_path)
     tuning = section(page, "tuning")
-    assert tuning.all("p")[0].text == "The values are tuned: 4 trials an arm."
+    assert tuning.all("p")[0].text == "Values: tuned, 4 trials an arm."
+    commands = [one.text for one in section(page, "again").all("dt")]
+    assert "python -m harness run --grid toy --tuned toy.toml" in commands
+    assert "python -m harness plan --grid toy --tuned toy.toml" in commands
     boxes = {box.attributes["aria-labelledby"]: table(box) for box in tuning.all("div", **{"class": "box"})}
     header, *found = boxes["tuned-arms"]
     names = ["encoder", "strategy", "best trial", "dev", "dev of trial 0", "complete", "pruned", "failed", "seconds"]
@@ -415,11 +405,13 @@ def test_the_page_of_a_tuned_grid_has_the_arms_and_the_trials(tmp_path: Path) ->
 
 
 def test_where_the_trials_are_unknown_the_page_says_how_to_have_them(tmp_path: Path) -> None:
-    page, _ = written(make(tmp_path, ARMS, tuned={**TUNED, "trials": None}), tmp_path)
+    changed = {**TUNED, "trials": None, "otherwise": ["reader, none", "lexical, none"]}
+    page, _ = written(make(tmp_path, ARMS, tuned=changed), tmp_path)
     assert [one.text for one in section(page, "tuning").all("p")] == [
-        "The values are tuned: 4 trials an arm.",
-        "The trials are not here: they were not beside toy.toml when the grid was run. Type python -m harness tune "
-        "--grid toy, which runs nothing twice, then run the grid with --tuned",
+        "Values: tuned, 4 trials an arm. Not as they were tuned, by other values, data or settings: reader, none; "
+        "lexical, none.",
+        "The trials are not here: those of these values were not beside toy.toml when the grid was run. Tune the grid "
+        "again, which runs nothing twice, then run it with --tuned",
     ]
 
 
@@ -440,19 +432,20 @@ def test_tune_run_and_report_from_the_results_alone(
     text = GRID.replace('{name = "bilstm", hidden = 4}, ', "")
     (tmp_path / "toy.toml").write_text(text, encoding="utf-8")
     here = ["--grid", "toy.toml", "--home", "home", "--workers", "0"]
-    tuning = ["--trials", "2", "--tuning-sizes", "20", "--tuning-replicates", "1"]
+    tuning = ["--trials", "2", "--tuning-sizes", "20", "--tuning-replicates", "2", "--no-mlflow"]
     assert main(["tune", *here, *tuning]) == 0
     before = (tmp_path / "tuned" / "toy.trials.json").read_bytes()
     assert main(["tune", *here, *tuning]) == 0
     assert (tmp_path / "tuned" / "toy.trials.json").read_bytes() == before
     assert main(["run", *here, "--tuned", "--no-mlflow"]) == 0
     kept = json.loads((tmp_path / "results" / "toy-tuned" / "grid.json").read_text(encoding="utf-8"))
-    assert kept["tuned"]["trials"] == json.loads(before)
+    digest = read_tuned(tmp_path / "tuned" / "toy.toml").arms_sha256
+    assert {"arms_sha256": digest, "arms": kept["tuned"]["trials"]} == json.loads(before)
     assert main(["report", "--grid", "toy-tuned", "--home", "nowhere"]) == 0
     capsys.readouterr()
     page = read(tmp_path / "results" / "toy-tuned" / "report.html")
     assert facts(section(page, "run"))["Strategies"] == "none"
     _, line = table(section(page, "tuning").all("div", **{"aria-labelledby": "tuned-arms"})[0])
-    (of_arm,) = json.loads(before)
+    (of_arm,) = kept["tuned"]["trials"]
     best = of_arm["trials"][of_arm["best"]]
     assert line[:4] == ["handcrafted", "none", str(of_arm["best"]), f"{best['dev']:.1f}"]

@@ -16,7 +16,7 @@ from harness.contracts import Encoder, Strategy, lacking
 from harness.grid import ResolvedGrid, resolve
 from harness.parameters import Among, Search, searches
 from harness.scheduler import pools
-from harness.specs import TUNABLE, Training
+from harness.specs import TUNABLE, RunSpec, Training
 from harness.tuned_values import with_values
 from harness.tuning.arms import OF_NETWORKS
 
@@ -67,19 +67,32 @@ def encoder_for(strategy: type[Strategy]) -> str:
 
 
 def test_what_is_tried_of_fine_tuning() -> None:
-    expected = (
-        "features",
-        "standardise",
-        "learning_rate",
-        "l2",
-        "initial_accumulator",
-        "batch_size",
-        "epochs",
-        "dropout",
-    )
-    assert expected == TUNABLE
+    found = {name: ends(search) for name, search in searches(Training).items()}
+    assert found == {
+        "features": (True, False),
+        "standardise": (False, True),
+        "learning_rate": (0.005, 0.5),
+        "l2": (1e-7, 1e-3),
+        "initial_accumulator": (0.0, 0.01, 0.1),
+        "batch_size": (16, 32, 64),
+        "epochs": (6, 12, 24),
+        "dropout": (0.0, 0.2, 0.5),
+    }
+    assert tuple(found) == TUNABLE
     assert {"features", "standardise", "dropout"} == set(OF_NETWORKS)
-    assert all(isinstance(values, dict) for values in corners(Training))
+
+
+def test_no_dropout_at_all_has_one_key(tmp_path: Path) -> None:
+    text = f'{HEAD}encoders = [{toml(name="bilstm", hidden=4)}]\nstrategies = ["none"]\n{QUICK}'
+    (plain,), (zero,) = (resolve("dropout", text + line, tmp_path).runs.values() for line in ("", "dropout = 0\n"))
+    mistakes: list[str] = []
+
+    def key(spec: RunSpec, **training: float) -> str:
+        return with_values(spec, {"training": training}, "an arm", mistakes).key
+
+    assert [key(plain), key(plain, dropout=0.0), key(zero), key(zero, dropout=0.0)] == 4 * [plain.key]
+    assert key(plain, dropout=0.2) != plain.key
+    assert not mistakes
 
 
 @pytest.mark.parametrize("kind", [Training, *(registry.load("strategy", name).Parameters for name in strategies())])
@@ -106,7 +119,7 @@ def test_every_corner_of_fine_tuning_trains_every_encoder(encoder: str, tmp_path
     assert len({run.key for run in runs}) > len(found) / 2  # at one end most have their own value
     for corner, run in zip(found, runs, strict=True):
         ((name, value),) = corner.items()
-        assert getattr(run.training, name) == value or name == "features"
+        assert getattr(run.training, name) == (value or None if name == "dropout" else value) or name == "features"
     check(dataclasses.replace(grid, runs={run.key: run for run in runs}), tmp_path)
 
 

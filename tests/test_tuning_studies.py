@@ -28,6 +28,8 @@ def made_arm(**space: Any) -> Arm:
     return Arm({"corpus": "toy", "encoder": "bilstm", "strategy": "none"}, spec, space, [{}])
 
 
+COST = {"seconds": 1.5, "made": {}, "code": "c0ffee"}
+
 SPACE = {
     "learning_rate": Between(0.005, 0.5, log=True),
     "l2": Between(1e-7, 1e-3, log=True),
@@ -45,7 +47,7 @@ def search(study: Study, objective: Any = planted, count: int | None = None) -> 
     """Trials, each complete with the objective's score, until the budget is spent, or so many."""
     while not study.is_over and count != 0:
         trial = study.ask()
-        study.complete(trial, objective(trial.params))
+        study.complete(trial, [objective(trial.params)], COST)
         count = None if count is None else count - 1
 
 
@@ -89,18 +91,33 @@ def test_trials_are_pruned_below_the_median_and_the_grids_own_values_never() -> 
     study = Study("made", made_arm(**SPACE), dataclasses.replace(BUDGET, trials=20), optuna.storages.InMemoryStorage())
     first = study.ask()
     assert not study.should_stop(first, 0, 1.0)
-    study.complete(first, 1.0)
+    study.complete(first, [1.0, 1.0], COST)
     for score in (60.0, 70.0, 80.0, 90.0):  # with trial 0 as many as are drawn before any is pruned
         trial = study.ask()
         assert not study.should_stop(trial, 0, score)
-        study.complete(trial, score)
+        study.complete(trial, [score, score], COST)
     above = study.ask()
     assert not study.should_stop(above, 0, 70.5)
-    study.complete(above, 70.5)
+    study.complete(above, [70.5, 70.5], COST)
     below = study.ask()
     assert study.should_stop(below, 0, 69.0)
-    study.prune(below)
+    study.prune(below, [69.0], COST)
     assert study.counts() == {"complete": 6, "pruned": 1, "failed": 0}
+
+
+def test_tpe_keeps_away_from_where_trials_fail() -> None:
+    study = Study("made", made_arm(**SPACE), dataclasses.replace(BUDGET, trials=40), optuna.storages.InMemoryStorage())
+    while not study.is_over:
+        trial = study.ask()
+        if trial.params["learning_rate"] > 0.1:  # and the higher it is up to there, the better
+            study.fail(trial, "the loss became nan", [], COST)
+        else:
+            study.complete(trial, [planted(trial.params)], COST)
+    chosen = [trial.state.name for trial in study.trials[20:]]
+    assert chosen.count("FAIL") < 10  # a sampler that passes failed trials over comes to 19
+    best = study.best()
+    assert best is not None
+    assert 0.07 < best.params["learning_rate"] <= 0.1
 
 
 # Kept, and gone on with
@@ -145,6 +162,42 @@ def test_a_name_too_long_for_a_database_is_cut_and_stays_its_own() -> None:
     assert len(one.name) <= 512
     assert one.name != other.name
     assert one.name == Study("made", arms[0], BUDGET, storage).name
+
+
+@pytest.mark.parametrize("how", ["complete", "prune", "fail", "report"])
+@pytest.mark.parametrize("where", ["sqlite:///studies.db", "studies.journal"])
+def test_a_trial_that_another_process_has_ended_is_told(
+    where: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one, other = (Study("made", made_arm(**SPACE), BUDGET, storage_of(where)) for _ in range(2))
+    first, second = one.ask(), other.ask()
+    assert first.number == second.number == 0
+    one.complete(first, [50.0, 60.0], COST)
+    ends: dict[str, Any] = {
+        "complete": lambda: other.complete(second, [70.0, 70.0], COST),
+        "prune": lambda: other.prune(second, [70.0], COST),
+        "fail": lambda: other.fail(second, "the loss became nan", [], COST),
+        "report": lambda: other.should_stop(second, 0, 70.0),
+    }
+    with pytest.raises(HarnessError) as caught:
+        ends[how]()
+    assert str(caught.value) == (
+        "made: toy, bilstm, none: trial 0 has ended elsewhere: another process tunes in the same storage. Let it end, "
+        "or choose another --storage"
+    )
+    (trial,) = other.trials
+    assert (trial.value, trial.user_attrs["dev_by_replicate"]) == (55.0, [50.0, 60.0])
+    assert "why" not in trial.user_attrs
+
+
+@pytest.mark.parametrize("text", [b"my notes\nand their last line", b"SQLite format 3\x00\n\x01\x02"])
+def test_a_file_that_is_no_journal_stays_as_it_is(text: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    file.write_bytes(text)
+    with pytest.raises(HarnessError, match=":1: expected a line of an Optuna journal"):
+        storage_of(file)
+    assert file.read_bytes() == text
 
 
 # Refusals
@@ -198,17 +251,53 @@ def test_a_storage_that_can_not_be_used_is_told(tmp_path: Path) -> None:
     assert told(tmp_path) == f"--storage {tmp_path}: {expected}[Errno 21] Is a directory: '{tmp_path}'"
 
 
-@pytest.mark.parametrize("damage", ['{"op_code": 1, "worker', "not JSON\n", "[]\n", "12\n"])
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_storage_that_ends_with_the_process_is_refused(address: str) -> None:
+    with pytest.raises(HarnessError) as caught:
+        storage_of(address)
+    assert str(caught.value) == (
+        f"--storage {address}: expected a file, or an address of an Optuna storage (sqlite:///FILE), found: a database "
+        "in memory, which ends with the process"
+    )
+
+
+def test_the_password_of_an_address_is_not_told() -> None:
+    with pytest.raises(HarnessError) as caught:
+        storage_of("nosuch://me:secret@host/studies")
+    assert str(caught.value) == (
+        "--storage nosuch://host/studies: expected a file, or an address of an Optuna storage (sqlite:///FILE), found: "
+        "Can't load plugin: sqlalchemy.dialects:nosuch"
+    )
+
+
+@pytest.mark.parametrize("damage", ["not JSON\n", "[]\n", "12\n", '{"op_code": 1, "worker\n'])
 def test_a_damaged_line_of_a_journal_is_told_with_its_number(damage: str, tmp_path: Path) -> None:
     file = tmp_path / "studies.journal"
     search(Study("made", made_arm(**SPACE), BUDGET, storage_of(file)))
-    lines = file.read_text().count("\n")
-    with file.open("a") as stream:
-        stream.write(damage)
+    lines = file.read_text().splitlines(keepends=True)
+    text = "".join([*lines[:-1], damage, lines[-1]])
+    file.write_text(text)
     with pytest.raises(HarnessError) as caught:
         storage_of(file)
     found = damage.rstrip("\n")
     assert str(caught.value) == (
-        f"{file}:{lines + 1}: expected a line of an Optuna journal, found '{found}'; remove the line, or begin anew "
+        f"{file}:{len(lines)}: expected a line of an Optuna journal, found '{found}'; remove the line, or begin anew "
         "with another --storage"
     )
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize("whole", [0, 1, 9, 15])
+def test_a_last_line_that_a_kill_has_cut_short_is_taken_away_and_the_study_goes_on(whole: int, tmp_path: Path) -> None:
+    expected = Study("made", made_arm(**SPACE), BUDGET, storage_of(tmp_path / "whole.journal"))
+    search(expected)
+    lines = (tmp_path / "whole.journal").read_bytes().splitlines(keepends=True)
+    file = tmp_path / "cut.journal"
+    file.write_bytes(b"".join(lines[:whole]) + lines[whole][:-1])  # cut where it would be whole but for its end
+    storage = storage_of(file)
+    assert file.read_bytes() == b"".join(lines[:whole])
+    cut = Study("made", made_arm(**SPACE), BUDGET, storage)
+    search(cut)
+    assert params_of(cut) == params_of(expected)
+    assert [trial.value for trial in cut.trials] == [trial.value for trial in expected.trials]
+    storage_of(file)  # every line of it is whole

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import __version__, registry
 from harness.datasets.sources import DATA_VARIABLE, data_folders, whereabouts
 from harness.datasets.vectors import OWN, find_file
-from harness.errors import HarnessError
+from harness.errors import HarnessError, without_passwords
 from harness.grid_files import grid_names, read_grid
 from harness.records import RecordStore, write_atomically
 
@@ -92,7 +92,7 @@ def _home(home: Path) -> int:
 
 def _store(asked: argparse.Namespace) -> int:
     from harness import tracking
-    from harness.tracked import default_uri, shown
+    from harness.tracked import default_uri
 
     uri = asked.mlflow_uri or default_uri(asked.home)
     try:
@@ -100,5 +100,5 @@ def _store(asked: argparse.Namespace) -> int:
     except HarnessError as error:
         print(f"MLflow: {error}")
         return 1
-    print(f"MLflow: {shown(uri)} can be used")
+    print(f"MLflow: {without_passwords(uri)} can be used")
     return 0

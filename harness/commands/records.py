@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from harness import exchange, provenance
+from harness import exchange, provenance, tuned_trials
 from harness.errors import HarnessError
 from harness.locks import locked
 from harness.records import COMPLETE, FAILED, UNFINISHED, Record, RecordStore, cause
@@ -35,14 +35,15 @@ def listed(asked: argparse.Namespace) -> int:
 
 
 def show(asked: argparse.Namespace) -> int:
-    """Print the record whose key begins as asked."""
-    store = _store(asked)
-    keys = store.keys()
-    found = [key for key in keys if key.startswith(asked.key)]
+    """Print the record whose key begins as asked, of a run or of a trial's run."""
+    stores = [_store(asked), RecordStore(asked.home / tuned_trials.RECORDS)]
+    each = [(store, store.keys()) for store in stores]
+    found = [(store, key) for store, keys in each for key in keys if key.startswith(asked.key)]
     if len(found) != 1:
         several = f"{len(found)} records' keys begin with" if found else "no record's key begins with"
         raise HarnessError(f"{several} '{asked.key}'; expected one. python -m harness records list shows them")
-    record = store.read(found[0])
+    store, key = found[0]
+    record = store.read(key)
     tell_damaged(store)
     print(json.dumps(record, indent=2))
     return 0 if record else 2

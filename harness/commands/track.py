@@ -12,11 +12,11 @@ from typing import Any
 from harness import tracking
 from harness.commands.progress import tell
 from harness.commands.records import tell_damaged
-from harness.errors import HarnessError
+from harness.errors import HarnessError, without_passwords
 from harness.locks import locked
 from harness.records import RecordStore
 from harness.report.results import grid_keys, read_resolved
-from harness.tracked import artifacts_of, default_uri, shown
+from harness.tracked import artifacts_of, default_uri
 
 
 def sync(asked: argparse.Namespace) -> int:
@@ -60,7 +60,7 @@ def serve_ui(uri: str, host: str = "127.0.0.1", port: int = 5000) -> int:
     Raises HarnessError where the store or the port can't be used.
     """
     if uri.startswith(("http://", "https://")):
-        raise HarnessError(f"{shown(uri)} is a server already: open that address in a browser")
+        raise HarnessError(f"{without_passwords(uri)} is a server already: open that address in a browser")
     tracking.check(uri)
     try:
         socket.create_server((host, port)).close()

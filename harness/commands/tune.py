@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness import provenance
 from harness.commands.progress import tell
 from harness.commands.run import check_timeout, pool_of, rules_of, stopped_by_term
 from harness.datasets.selections import check_sample
 from harness.datasets.splits import size_of
-from harness.errors import DataError, GridError, HarnessError, in_words
+from harness.errors import GridError, HarnessError, in_words, without_passwords
 from harness.grid import ResolvedGrid
 from harness.locks import locked
 from harness.scheduler.quantities import duration
 from harness.selection import chosen_grid, select
 from harness.specs import RunSpec
+from harness.tracked import default_uri
 from harness.tuned_files import is_as_tuned, read_tuned, tuned_file, write_tuned
 from harness.tuned_values import Budget, TunedArm, TunedValues, short_names
 
@@ -30,7 +32,6 @@ def tune(asked: argparse.Namespace) -> int:
     """
     from harness.tuning import narrow, storage_of
     from harness.tuning import tune as tune_grid
-    from harness.tuning.storage import shown
     from harness.tuning.trials import last_ended, write_trials
 
     check_timeout(asked)
@@ -49,20 +50,22 @@ def tune(asked: argparse.Namespace) -> int:
         with locked(asked.home, "records", f"tune --grid {asked.grid}"), pool_of(asked, tell) as pool:
             storage = storage_of(where)
             narrow(grid, runs, budget, storage)
-            tell(f"Tuning {name}: {budget.told()}; studies: {shown(where)}")
+            tell(f"Tuning {name}: {budget.told()}; studies: {without_passwords(str(where))}")
             try:
                 arms = tune_grid(grid, budget, asked.home, pool, rules_of(asked), storage, tell)
             except KeyboardInterrupt:
                 tell("The finished runs and trials are kept; the same command goes on with the rest.")
                 raise
             told = {
-                "storage": shown(where),
+                "storage": without_passwords(str(where)),
                 "finished": last_ended(grid, budget, storage),
                 "commit": provenance.git_commit(),
             }
             digest = write_tuned(TunedValues(file, name, budget, arms), told)
-            write_trials(file, digest, grid, budget, arms, storage)
+            trials = write_trials(file, digest, grid, budget, arms, storage)
     _tell_of_the_gone(before, arms, file)
+    if not asked.no_mlflow:
+        _show_in_mlflow(asked, {"grid": name, "budget": budget.told(), "trials": trials})
     for called, arm in zip(short_names([arm.names for arm in arms]), arms, strict=True):
         print(f"{called}: {_told(arm)}")
     named = "" if asked.out is None else f" {file}"
@@ -70,12 +73,22 @@ def tune(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _show_in_mlflow(asked: argparse.Namespace, tuned: Mapping[str, Any]) -> None:
+    """Every trial is a run of MLflow's, in an experiment of its own."""
+    from harness.tracking import sync_trials
+
+    try:
+        with locked(asked.home, "mlflow", f"tune --grid {asked.grid}"):
+            sync_trials(asked.mlflow_uri or default_uri(asked.home), tuned)
+    except HarnessError as error:
+        tell(
+            f"MLflow is left out: {error}. The trials are whole; the same command, which runs nothing twice, catches up"
+        )
+
+
 def _check_file(file: Path) -> Sequence[TunedArm]:
     """The arms of the file as it is; HarnessError where it can't be written, or would be lost."""
-    try:
-        before = read_tuned(file)
-    except DataError:
-        before = None  # none is there, or what tells of nothing
+    before = read_tuned(file) if file.is_file() else None
     if before is not None and not is_as_tuned(before):
         raise HarnessError(
             f"{file}: its values have been changed since they were tuned, and would be written over; write elsewhere, "
@@ -116,6 +129,10 @@ def _check(grid: ResolvedGrid, budget: Budget, runs: dict[str, RunSpec]) -> None
                 size_of(size, corpus["counts"]["train"])
             except ValueError as error:
                 mistakes.append(f"--tuning-sizes, with {corpus['label']}: {error}")
+    if budget.replicates < 2:
+        mistakes.append(
+            f"--tuning-replicates: expected 2 or more, for one tells nothing of chance, found {budget.replicates}"
+        )
     for spec in {str(spec.text): spec for spec in runs.values() if spec.text}.values():
         source, samples = grid.text_of(spec).source, budget.replicates if "sample" in spec.vary else 1
         if spec.text and source and (fault := check_sample(spec.text, source.counts["sentences"], samples)):

@@ -13,6 +13,7 @@ from harness.analysis import components, summarise
 from harness.errors import HarnessError, unknown
 from harness.records import COMPLETE, FAILED
 from harness.scoring import METRICS, full_name
+from harness.tuned_trials import TUNED
 
 COLUMNS = (
     "cell", "corpus", "split", "encoder", "strategy", "text", "variant", "size", "replicates", "n",
@@ -40,11 +41,11 @@ class Records(Protocol):
 
 def to_run(grid: Grid) -> str:
     """What `run` and `plan` take to name the grid, for a shell."""
-    return (
-        f"--grid {shlex.quote(grid['tuned']['untuned'])} --tuned"
-        if grid.get("tuned")
-        else (f"--grid {shlex.quote(grid['name'])}")
-    )
+    tuned = grid.get("tuned")
+    if not tuned:
+        return f"--grid {shlex.quote(grid['name'])}"
+    usual = grid["name"] == f"{tuned['untuned']}{TUNED}"  # else the values are in a file of another name
+    return f"--grid {shlex.quote(tuned['untuned'])} --tuned" + ("" if usual else f" {shlex.quote(tuned['file'])}")
 
 
 def cell_rows(grid: Grid, records: Records, metric: str | None = None) -> list[Row]:

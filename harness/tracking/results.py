@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from mlflow.exceptions import MlflowException
 
-from harness.errors import HarnessError
-from harness.tracked import DIGEST, RESULTS, shown, shown_results
+from harness.errors import HarnessError, without_passwords
+from harness.tracked import DIGEST, RESULTS, shown_results
 from harness.tracking.store import Store, open_store, reason, told
 
 SHOWN = ("*.md", "*.csv", "*.json", "*.html", "figures/*.png", "figures/*.svg")
@@ -103,6 +103,6 @@ def _uploading(uri: str, grid: Mapping[str, Any]) -> Iterator[None]:
         yield
     except (MlflowException, OSError) as error:  # of HTTP and of disks, OSError
         raise HarnessError(
-            f"the MLflow store at {shown(uri)} takes no artifacts: {reason(error)}\nIts runs are whole. "
+            f"the MLflow store at {without_passwords(uri)} takes no artifacts: {reason(error)}\nIts runs are whole. "
             f"Once it takes them, type: python -m harness sync --grid {grid['name']}"
         ) from error

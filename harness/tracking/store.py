@@ -16,7 +16,7 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, without_passwords
 from harness.tracked import (
     DIGEST,
     GRID,
@@ -26,7 +26,6 @@ from harness.tracked import (
     artifacts_of,
     database_of,
     default_uri,
-    shown,
 )
 from harness.tracking.views import LEADERBOARD, TRIALS, page_of, tags_of, tags_of_tuning
 
@@ -113,8 +112,8 @@ def _experiment(client: MlflowClient, uri: str, name: str, grid: str, tags: Call
         experiment, there = str(found.experiment_id), found.tags
         if GRID not in there:
             raise HarnessError(
-                f"the MLflow experiment '{name}' at {shown(uri)} is none of Reprise's (it has no tag {GRID}). "
-                "Rename it there, or give the grid another name"
+                f"the MLflow experiment '{name}' at {without_passwords(uri)} is none of Reprise's (it has no tag "
+                f"{GRID}). Rename it there, or give the grid another name"
             )
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(experiment)
@@ -184,11 +183,11 @@ def told(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError) as error:
         raise HarnessError(
-            f"the MLflow store at {shown(uri)} can't be used: {reason(error)}\nThe records lack nothing. "
+            f"the MLflow store at {without_passwords(uri)} can't be used: {reason(error)}\nThe records lack nothing. "
             "Once the store is there, type: python -m harness sync"
         ) from error
 
 
 def reason(error: Exception) -> str:
     """The first line of what went wrong, without passwords."""
-    return shown(str(error)).strip().partition("\n")[0][:600]
+    return without_passwords(str(error)).strip().partition("\n")[0][:600]

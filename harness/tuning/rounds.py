@@ -22,15 +22,10 @@ from harness.records import COMPLETE, Record, RecordStore
 from harness.scheduler.carry_out import Rules, Watcher, carry_out
 from harness.scheduler.executors import Pool
 from harness.specs import RunSpec, key_of
+from harness.tuned_trials import RECORDS
 from harness.tuned_values import Budget, TunedArm, names_of, short_names
 from harness.tuning.arms import PRETRAINING, arms_of
 from harness.tuning.study import COST, WHY, Cost, Study, is_finished
-
-RECORDS = Path("tuning") / "records"
-"""Where the records of trials are in a home: apart from those of evaluations, and without predictions."""
-
-LOST = ("WorkerDied", "RunTimeout")
-"""The types of errors that need not be the values' fault."""
 
 STAGES = (stages.VECTORS, stages.PRETRAINED)
 
@@ -77,16 +72,8 @@ class _Runs:
         self.artifacts = ArtifactStore(home / "artifacts")
 
     def make(self, specs: Sequence[RunSpec]) -> None:
-        """Run those that this code has not run, and those that have failed in another study, or before a kill; those
-        that a worker took with it, or that were ended for --run-timeout, once more.
-        """
-        self._carry_out([spec for spec in specs if not _is_good(self.store.read(spec.key))])
-        if lost := [spec for spec in specs if (self.record(spec).get("error") or {}).get("type") in LOST]:
-            self._tell(f"{len(lost):,} runs of trials have ended with their workers; they are tried once more")
-            self._carry_out(lost)
-
-    def _carry_out(self, specs: Sequence[RunSpec]) -> None:
-        todo = list({spec.key: spec for spec in specs}.values())
+        """Run those that this code has not run, and those that have failed in another study, or before a kill."""
+        todo = list({spec.key: spec for spec in specs if not _is_good(self.store.read(spec.key))}.values())
         watcher = Watcher(lambda outcome: self.store.write(outcome.record, None, None), told=self._tell)
         carry_out(todo, self._grid, self._home, self._pool, watcher, self._rules, lambda task: 1.0)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from harness.errors import DataError, HarnessError, in_words
+from harness.errors import DataError, HarnessError, in_words, without_passwords
+
+
+BEGUN = b'{"op_code"'
+"""How a line of a journal begins."""
 
 
 def storage_of(where: str | Path) -> BaseStorage:
@@ -29,41 +32,31 @@ def storage_of(where: str | Path) -> BaseStorage:
     except HarnessError:
         raise
     except Exception as error:  # whatever a driver raises
-        found = in_words(error).partition("\n")[0].replace(str(where), shown(where))
-        raise HarnessError(
-            f"--storage {shown(where)}: expected a file, or an address of an Optuna storage (sqlite:///FILE), found: "
-            f"{found}"
-        ) from error
-
-
-def shown(where: str | Path) -> str:
-    """The place without the password of an address.
-
-    >>> shown("postgresql://me:secret@host/studies")
-    'postgresql://me:***@host/studies'
-    """
-    return re.sub(r"(?<=://)([^:@/]*):[^@/]*@", r"\1:***@", str(where))
+        found = in_words(error).partition("\n")[0]
+        told = f"expected a file, or an address of an Optuna storage (sqlite:///FILE), found: {found}"
+        raise HarnessError(without_passwords(f"--storage {where}: {told}")) from error
 
 
 def _check_lines(path: Path) -> None:
     """Raise DataError at the first line that Optuna could not read. A last one that a kill has cut short, of which
-    nobody has heard, is taken away, for Optuna would write behind it.
+    nobody has heard, is taken away from behind good ones, for Optuna would write on in it.
     """
     if not path.exists():
         return
     text = path.read_bytes()
-    if not text.endswith(b"\n"):
+    whole = text.rfind(b"\n") + 1
+    cut_from_the_first = not text or text.startswith(BEGUN)
+    for number, line in enumerate(text[:whole].splitlines() or [text] * (not cut_from_the_first), 1):
+        try:
+            good = "op_code" in json.loads(line)
+        except (ValueError, TypeError):
+            good = False
+        if not good:
+            found = line[:40].decode(errors="replace")
+            raise DataError(
+                f"{path}:{number}: expected a line of an Optuna journal, found '{found}'; remove the line, or begin "
+                "anew with another --storage"
+            )
+    if whole < len(text):
         with path.open("r+b") as journal:
-            journal.truncate(text.rfind(b"\n") + 1)
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                whole = "op_code" in json.loads(line)
-            except (ValueError, TypeError):
-                whole = False
-            if not whole:
-                found = line[:40].decode(errors="replace").rstrip("\n")
-                raise DataError(
-                    f"{path}:{number}: expected a line of an Optuna journal, found '{found}'; remove the line, or "
-                    "begin anew with another --storage"
-                )
+            journal.truncate(whole)

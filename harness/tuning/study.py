@@ -7,7 +7,8 @@ goes on to the same trials as one that was not.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from statistics import fmean
 from typing import Any
 
@@ -19,6 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from harness.errors import HarnessError
 from harness.parameters import Among, Search
+from harness.scheduler.interrupts import uninterrupted
 from harness.seeding import seed
 from harness.specs import key_of
 from harness.tuned_trials import COMPLETE, FAILED, PRUNED
@@ -102,7 +104,10 @@ class Study:
         if not begun:
             distributions = _distributions(self.arm)
             params = self._next(distributions)
-            self._study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=distributions))
+            with uninterrupted():
+                self._study.add_trial(
+                    create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+                )
             begun = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return Trial(self._study, begun[0]._trial_id)
 
@@ -122,8 +127,9 @@ class Study:
         The grid's own values never are.
         """
         if step not in self._study.get_trials(deepcopy=False)[trial.number].intermediate_values:
-            trial.report(dev, step)
-        return trial.number > 0 and trial.should_prune()
+            with self._written(trial):
+                trial.report(dev, step)
+        return trial.should_prune()
 
     def complete(self, trial: Trial, scores: Sequence[float], cost: Cost) -> None:
         """End a trial with its dev scores by replicate, in percent, of which the mean is its own."""
@@ -135,14 +141,22 @@ class Study:
 
     def fail(self, trial: Trial, why: str, scores: Sequence[float], cost: Cost) -> None:
         """End a trial without a score: it never wins."""
-        trial.set_user_attr(WHY, why)
+        with self._written(trial):
+            trial.set_user_attr(WHY, why)
         self._end(trial, TrialState.FAIL, scores, cost)
 
     def _end(self, trial: Trial, state: TrialState, scores: Sequence[float], cost: Cost) -> None:
-        try:
+        with self._written(trial):
             trial.set_user_attr(DEV, list(scores))
             trial.set_user_attr(COST, dict(cost))
             self._study.tell(trial, fmean(scores) if state == TrialState.COMPLETE else None, state)
+
+    @contextmanager
+    def _written(self, trial: Trial) -> Iterator[None]:
+        """What is written of a trial is written whole; HarnessError where the trial is no longer this process's."""
+        try:
+            with uninterrupted():  # within Optuna's lock of a journal an interrupt would be another error
+                yield
         except (ValueError, UpdateFinishedTrialError) as error:
             raise HarnessError(
                 f"{self.name}: trial {trial.number} has ended elsewhere: another process tunes in the same storage. "

@@ -28,9 +28,9 @@ DECIMALS = 4
 
 def write_trials(
     file: Path, digest: str, grid: ResolvedGrid, budget: Budget, tuned: Sequence[TunedArm], storage: BaseStorage
-) -> None:
-    """Write all trials of the tuned arms beside the file of their values, whose arms have this digest: the same bytes
-    for the same studies.
+) -> list[dict[str, Any]]:
+    """Write all trials of the tuned arms beside the file of their values, whose arms have this digest, and return them:
+    the same bytes for the same studies.
     """
     outcomes = {tuple(arm.names.items()): arm for arm in tuned}
     told = []
@@ -50,6 +50,7 @@ def write_trials(
             }
         )
     write_arms(told, file, digest)
+    return told
 
 
 def last_ended(grid: ResolvedGrid, budget: Budget, storage: BaseStorage) -> str:
