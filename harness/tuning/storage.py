@@ -10,7 +10,6 @@ from optuna.storages.journal import JournalFileBackend
 
 from harness.errors import DataError, HarnessError, in_words, without_passwords
 
-
 BEGUN = b'{"op_code"'
 """How a line of a journal begins."""
 
