@@ -223,7 +223,7 @@ def test_the_render_is_this_text(format: str, expected: str) -> None:
 
 @pytest.mark.parametrize("format", ["md", "latex", "terminal"])
 def test_a_tuned_grid_says_what_each_arm_could_spend(format: str) -> None:
-    tuned = GRID | {"tuned": {"budget": "20 trials an arm"}}
+    tuned = GRID | {"tuned": {"budget": "20 trials an arm", "otherwise": []}}
     told = render(tuned, RECORDS, format)
     assert re.search(r"Values: tuned, 20 trials an arm\.[ }\n]", told)
     assert "not tuned" not in told

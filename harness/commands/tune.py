@@ -45,7 +45,8 @@ def tune(asked: argparse.Namespace) -> int:
         runs = select(grid, asked)
         _check(grid, budget, runs)
         name = grid.plain["name"]
-        where = asked.storage or asked.home / "tuning" / f"{name}.journal"
+        usual = Path("tuning") / f"{name}.journal"
+        where = asked.storage or asked.home / usual
         # the lock of the records, for `run` and `tune` make artifacts in the same place: one of them at a time
         with locked(asked.home, "records", f"tune --grid {asked.grid}"), pool_of(asked, tell) as pool:
             storage = storage_of(where)
@@ -57,7 +58,7 @@ def tune(asked: argparse.Namespace) -> int:
                 tell("The finished runs and trials are kept; the same command goes on with the rest.")
                 raise
             told = {
-                "storage": without_passwords(str(where)),
+                "storage": without_passwords(str(asked.storage or usual)),  # in any home
                 "finished": last_ended(grid, budget, storage),
                 "commit": provenance.git_commit(),
             }
