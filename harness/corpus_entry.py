@@ -99,7 +99,7 @@ def corpus_entry(asked: CorpusAxis, home: Path, strict: bool, mistakes: list[str
     try:
         strict = strict or options.strict
         request = Request(asked.reader, tuple(asked.parameters.items()), options.path, strict)
-        source = _read(request, options.parses, home)
+        source = _read(request, options.parses, home, Path.cwd())
     except (DataError, PluginError) as error:
         mistakes.append(f"corpora: {error}")
         return None
@@ -153,7 +153,8 @@ def _declared(source: SourceCorpus) -> dict[str, str | None] | None:
 
 
 @cache
-def _read(request: Request, parses: str | None, home: Path) -> SourceCorpus:
+def _read(request: Request, parses: str | None, home: Path, working: Path) -> SourceCorpus:
+    """Read once; a path and a home may be relative to the `working` folder."""
     source = read_corpus(request, home)
     if parses is None:
         return source

@@ -69,7 +69,7 @@ def text_entry(asked: TextAxis, home: Path, samples: int, strict: bool, mistakes
         if asked.reader is not None:
             parameters, strictly = tuple(asked.parameters.items()), strict or options.strict
             request = Request(asked.reader, parameters, options.path, strictly)
-            source, called = _read(request, options.parses, home), typed(request)
+            source, called = _read(request, options.parses, home, Path.cwd()), typed(request)
     except (DataError, PluginError, OSError) as error:
         mistakes.append(f"texts: {error}")
         return None
@@ -98,7 +98,8 @@ def _sentences(asked: TextAxis, source: SourceText | None) -> int | None:
 
 
 @cache
-def _read(request: Request, parses: str | None, home: Path) -> SourceText:
+def _read(request: Request, parses: str | None, home: Path, working: Path) -> SourceText:
+    """Read once; a path and a home may be relative to the `working` folder."""
     return read_text(request, home, parses, _tell)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -64,6 +65,19 @@ MINE = 'name = "tacred", path = "mydata", negative_label = "none"'
 
 def made(folder: Path, corpora: str) -> ResolvedGrid:
     return resolve("mine", f"corpora = [{corpora}]\n{BASE}", folder / "home")
+
+
+def test_a_path_is_one_of_the_working_folder_and_of_no_former_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", "")
+    first = made(Path(), f"{{{MINE}, split = 'official'}}").plain["corpora"][0]["counts"]
+    shutil.copytree(folder / "mydata", folder / "elsewhere" / "mydata")
+    dev = folder / "elsewhere" / "mydata" / "dev.json"
+    dev.write_text(json.dumps(json.loads(dev.read_text())[:5]), encoding="utf-8")
+    monkeypatch.chdir(folder / "elsewhere")
+    second = made(Path(), f"{{{MINE}, split = 'official'}}").plain["corpora"][0]["counts"]
+    assert (first["dev"], second["dev"]) == (16, 4)
 
 
 def mistakes(folder: Path, corpora: str) -> list[str]:
