@@ -100,7 +100,7 @@ def resolve(name: str, text: str, home: Path, strict: bool = False, tuned: Tuned
     if mistakes:
         raise GridError([f"grid '{name}', {mistake}" for mistake in dict.fromkeys(mistakes)])
 
-    refusals: list[dict[str, str]] = []
+    refusals: list[dict[str, Any]] = []
     otherwise: list[str] = []
     runs: dict[str, RunSpec] = {}
     cells: dict[str, dict[str, Any]] = {}
@@ -143,19 +143,19 @@ def _tuned(
     arm: RunSpec,
     tuned: TunedValues,
     corpus: str,
-    refusals: list[dict[str, str]],
+    refusals: list[dict[str, Any]],
     otherwise: list[str],
     mistakes: list[str],
 ) -> RunSpec | None:
-    """An arm with its tuned values, and None where it has none, which joins `refusals`; one that is not as it was tuned
-    joins `otherwise`.
+    """An arm with its tuned values, and None where it has none, which joins `refusals` as `untuned`: that pair has a
+    meaning, and no claim may do without it. One that is not as it was tuned joins `otherwise`.
     """
     found = tuned.of(arm, corpus)
     if found is None:
         names = names_of(arm, corpus)
         reason = f"{tuned.file.name} has no values of {', '.join(names.values())}; `tune` of the same grid adds them"
         pair = {"corpus": corpus, "encoder": arm.encoder.name, "strategy": arm.strategy.name}
-        refusals.append(pair | {"variant": names.get("settings", ""), "reason": reason})
+        refusals.append(pair | {"variant": names.get("settings", ""), "reason": reason, "untuned": True})
         return None
     arm = tuned.applied(found, arm, mistakes)
     if key_of_arm(arm) != found.key:
@@ -242,7 +242,7 @@ def _arms(
     entry: CorpusEntry,
     sources: Mapping[str, VectorSource],
     texts: Sequence[TextEntry],
-    refusals: list[dict[str, str]],
+    refusals: list[dict[str, Any]],
 ) -> Iterator[RunSpec]:
     """A spec, its size and replicate still open, for every meaningful combination; the others join `refusals`."""
     for (encoder, kind, parameters), (strategy, plan, settings), training in itertools.product(

@@ -437,6 +437,7 @@ def test_a_claim_is_supported_without_an_arm_that_the_grid_refuses(read: Callabl
     lacking = "not measured: best: here there is no bilstm/shared; of the rest 2 of 2 comparisons hold"
     assert verdict({"corpus": "toy", **refusal}) == "supported: 2 of 2 comparisons hold"
     assert verdict({"corpus": "other", **refusal}) == lacking
+    assert verdict({"corpus": "toy", **refusal, "untuned": True}) == lacking
     assert verdict({"corpus": "toy", **refusal, "encoder": "pcnn"}) == verdict() == lacking
 
 

@@ -41,7 +41,7 @@ def test_from_tune_to_a_table_that_says_tuned(folder: Path, home: list[str], pri
     out, err = printed()
     assert re.fullmatch(
         r"(bilstm, (none|stepwise|lm): trial [01], dev [\d.]+ % \(the grid's own values: [\d.]+ %\); 2 complete; "
-        r"\d+ s of runs(, \d+ s of pre-training, in [12] settings)?\n){3}"
+        r"\d+ s of runs(, \d+ s of pre-training, in (1 setting|2 settings))?\n){3}"
         r"Tuned values: tuned/small.toml; python -m harness run --grid small.toml --tuned reads them\n",
         out,
     ), out

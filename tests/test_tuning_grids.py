@@ -231,7 +231,14 @@ def test_arms_that_the_file_lacks_are_refused_with_the_reason(folder: Path, tmp_
         "lm": f"{values.file.name} has no values of {CORPUS}, bilstm, lm, small (whole), {rest}",
     }
     assert grid.plain["refusals"] == [
-        {"corpus": CORPUS, "encoder": "bilstm", "strategy": name, "variant": SETTINGS, "reason": reason}
+        {
+            "corpus": CORPUS,
+            "encoder": "bilstm",
+            "strategy": name,
+            "variant": SETTINGS,
+            "reason": reason,
+            "untuned": True,
+        }
         for name, reason in reasons.items()
     ]
     table = render(grid.plain, RecordStore(folder / "none"), "md")

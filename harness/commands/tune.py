@@ -100,7 +100,7 @@ def _check_file(file: Path) -> Sequence[TunedArm]:
         with tempfile.TemporaryFile(dir=file.parent):
             pass
         if file.is_dir() or file.suffix != ".toml":
-            raise OSError(f"{'a folder' if file.is_dir() else 'another name'}")
+            raise OSError("a folder" if file.is_dir() else "another name")
     except OSError as error:
         raise HarnessError(
             f"--out {file}: expected a file NAME.toml that can be written, found {in_words(error)}"
@@ -147,5 +147,6 @@ def _told(arm: TunedArm) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in arm.counts.items() if count)
     cost = f"{duration(arm.seconds)} of runs"
     if arm.pretrainings:
-        cost += f", {duration(arm.pretraining_seconds)} of pre-training, in {arm.pretrainings} settings"
+        several = "s" if arm.pretrainings > 1 else ""
+        cost += f", {duration(arm.pretraining_seconds)} of pre-training, in {arm.pretrainings} setting{several}"
     return f"trial {arm.trial}, dev {arm.dev:.1f} % (the grid's own values: {own}); {counts}; {cost}"

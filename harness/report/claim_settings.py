@@ -47,7 +47,7 @@ class Setting:
 
     Two arms of one encoder and strategy have the same training, vectors, text and encoder parameters. `corpus` is the
     entry as the resolved grid has it, `name` tells the setting from others of the grid, and `metric` is that of the
-    scores. `refused` are encoders and strategies that the grid refuses together. `hidden` reads what the records of a
+    scores. `refused` are encoders and strategies that have no meaning together. `hidden` reads what the records of a
     complete cell tell of hidden vectors, one a replicate; where a measure of those, `by`, is set, scores are those.
     `chosen` is filled as arms are chosen.
     """
@@ -194,7 +194,11 @@ def settings_of(grid: Grid, records: Records, metric: str | None) -> list[Settin
         by_corpus.setdefault(curve.corpus, []).append(curve)
     for place, own in by_corpus.items():
         corpus = grid["corpora"][place]
-        refused = {(one["encoder"], one["strategy"]) for one in grid["refusals"] if one["corpus"] == corpus["label"]}
+        refused = {
+            (one["encoder"], one["strategy"])
+            for one in grid["refusals"]
+            if one["corpus"] == corpus["label"] and not one.get("untuned")
+        }
         hidden = partial(_hidden, grid, records)
         for whole, arms in _apart(own, bool(grid.get("tuned"))):
             name = ", ".join([corpus["label"], *_names(whole, arms)])

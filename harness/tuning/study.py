@@ -124,7 +124,7 @@ class Study:
     def should_stop(self, trial: Trial, step: int, dev: float) -> bool:
         """Report the mean dev score over the first replicates; whether it is below the median of others at this step.
 
-        The grid's own values never are.
+        The grid's own values never are: they come before any trial may be pruned.
         """
         if step not in self._study.get_trials(deepcopy=False)[trial.number].intermediate_values:
             with self._written(trial):
