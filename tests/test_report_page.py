@@ -26,6 +26,7 @@ from harness.report.page import Written, write_report
 from harness.specs import Training
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
+REPEAT = r"python -m harness run --grid made --cell (\S+) --rerun all --results again --device cpu"
 ARMS = (
     Made("reader", "none", {50: (20, 22, 24), 200: (30, 31, 32)}),
     Made("reader", "taught", {50: (30, 36, 33), 200: (50, 51, 52)}, text=wiki(), held_out=(9, 5, 6)),
@@ -242,8 +243,22 @@ def test_it_tells_how_to_run_it_again(page: Element) -> None:
         "python -m harness run --grid made",
         "python -m harness leaderboard --grid made",
         "python -m harness report --grid made",
+        "python -m harness compare results/made again/made",
     ]
     assert found.all("pre")[0].text == "# made by hand"
+
+
+def test_it_tells_how_to_repeat_each_cell(page: Element) -> None:
+    header, *lines = table(section(page, "again"))
+    assert header == ["encoder", "strategy", "text", "labels", "command"]
+    assert [line[:-1] for line in lines[1:4]] == [
+        ["reader", "none", "", "200"],
+        ["reader", "taught", "wiki (random)", "50"],
+        ["reader", "taught", "wiki (random)", "200"],
+    ]
+    keys = [re.fullmatch(REPEAT, line[-1]) for line in lines]
+    assert all(keys)
+    assert len({key[1] for key in keys if key}) == len(lines) == 6
 
 
 def test_figures_have_words_for_those_who_cannot_see_them(page: Element) -> None:

@@ -67,6 +67,10 @@ def commands(grid: Grid) -> list[tuple[str, str]]:
         (f"python -m harness run {to_run(grid)}", "runs what has no record"),
         (f"python -m harness leaderboard --grid {grid_name}", "prints the table"),
         (f"python -m harness report --grid {grid_name}", "makes this page"),
+        (
+            f"python -m harness compare {folder} again/{shlex.quote(grid['name'])}",
+            "tells whether cells that were repeated, by the commands below, have the same scores to the last bit",
+        ),
     ]
 
 

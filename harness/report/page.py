@@ -218,6 +218,7 @@ def _entries(grid: Grid, arms: Sequence[Arm]) -> Iterator[dict[str, Any]]:
                 "areas": tables.areas(own, corpus["metric"]),
                 "variances": _variances(rows) if grid.get("crossed") else None,
                 "budgets": tables.budgets(own),
+                "repeats": tables.repeats(grid, own),
             }
 
 

@@ -10,9 +10,9 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from harness.analysis import Summary, areas_under_curves, summarise
-from harness.report.arms import ENVIRONMENT, Arm
+from harness.report.arms import ENVIRONMENT, Arm, Cell
 from harness.report.board import MARKS, TIE, efficiency_kinds
-from harness.report.rows import Grid, Row, before_and_after, each_once, pair_columns
+from harness.report.rows import Grid, Row, before_and_after, each_once, pair_columns, to_run
 from harness.report.standings import BEST, TIED
 
 NAMED = 10
@@ -160,6 +160,23 @@ def environments(arms: Sequence[Arm]) -> Listing:
     )
 
 
+def repeats(grid: Grid, arms: Sequence[Arm]) -> Listing:
+    """The command that runs a cell once more and nothing else, for each cell that has a record."""
+    names = pair_columns([cell.row for arm in arms for cell in arm.cells.values()])
+    return Listing(
+        "Commands that repeat a cell each",
+        [*names, "labels", "command"],
+        len(names),
+        [
+            [*(Entry(vars(arm.curve)[name] or "") for name in names), number(size), Entry(_to_repeat(grid, cell))]
+            for arm in arms
+            for size, cell in sorted(arm.cells.items())
+            if cell.runs
+        ],
+        numbers=False,
+    )
+
+
 def refusals(grid: Grid) -> Listing:
     """The pairs that the grid refuses, with their reasons."""
     names = ["corpus", "encoder", "strategy", "variant", "reason"]
@@ -210,6 +227,13 @@ def _first(runs: Sequence[str]) -> str:
 def number(value: float, decimals: int = 0) -> Entry:
     """A number; `-` where there is none."""
     return Entry("-") if math.isnan(value) else Entry(f"{value:,.{decimals}f}", value)
+
+
+def _to_repeat(grid: Grid, cell: Cell) -> str:
+    """On the same kind of device, where all of its records are of one."""
+    kinds = {run.environment[ENVIRONMENT.index("device")].partition(":")[0] for run in cell.runs}
+    device = f" --device {kinds.pop()}" if kinds in ({"cpu"}, {"cuda"}) else ""
+    return f"python -m harness run {to_run(grid)} --cell {cell.row['cell']} --rerun all --results again{device}"
 
 
 def _score(row: Row) -> Entry:
