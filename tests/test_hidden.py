@@ -69,7 +69,7 @@ def test_the_keys_of_runs_with_and_without_it_are_what_they_were(folder: str) ->
         specs = [RunSpec.from_dict({**cell["spec"], "replicate": at}) for at in range(len(cell["keys"]))]
         assert [spec.key for spec in specs] == cell["keys"]
         assert {spec.cell for spec in specs} == {cell["cell"]}
-        assert ("save_hidden" in specs[0].as_dict()) == (folder == "hidden")
+        assert ("save_hidden" in specs[0].as_dict()) == bool(re.search(r"^save_hidden +=", grid["source"], re.M))
 
 
 GRID = """
