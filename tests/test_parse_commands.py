@@ -199,6 +199,19 @@ def test_another_parse_of_what_a_set_has_is_refused(folder: Path, printed: Print
     assert data("import-parses", "mydata", "other.conllu", "--name", "other") == 0
 
 
+def test_a_file_of_another_reader_is_told(folder: Path, printed: Printed) -> None:
+    line = {"id": "s1", "tokens": ["Ann", "runs", "Acme", "."], "mentions": [[0, 1, "Ann"], [2, 3, "Acme"]]}
+    (folder / "text.jsonl").write_text(json.dumps(line) + "\n")
+    data("export-parses", "mydata", "--out", "mine.conllu")
+    printed()
+    for command in (["import-parses", "text.jsonl", "mine.conllu"], ["annotate", "text.jsonl"]):
+        assert data(*command) == 2
+        assert printed()[1] == (
+            "harness: text.jsonl: expected mentions or sentences, found none by the reader 'jsonl'; if it is another's, "
+            "name that: --reader NAME. python -m harness list names them\n"
+        )
+
+
 def test_an_unknown_set_is_told(folder: Path, printed: Printed) -> None:
     assert data("export-parses", "mydata", "--out", "x", "--parses", "stanza") == 2
     assert printed()[1].startswith("harness: no parse set 'stanza'; Known: none. Make it: python -m harness data ")

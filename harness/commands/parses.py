@@ -115,10 +115,18 @@ def export_parses(asked: argparse.Namespace) -> int:
 
 
 def _data(request: Request, home: Path) -> tuple[Sequence[RelationMention], Sequence[LinkedSentence]]:
-    """The mentions of a corpus and the sentences of a text, as grids read them; of data that is both, both."""
+    """The mentions of a corpus and the sentences of a text, as grids read them; of data that is both, both.
+
+    Raises DataError where there are none, as there are where the file is of another reader's.
+    """
     kind: type[Reader] = registry.load("corpus", request.reader)
     mentions = source_of(request, home).corpus.mentions if issubclass(kind, CorpusReader) else ()
     linked = list(read_text(request, home, None, _tell).sentences()) if issubclass(kind, TextReader) else []
+    if not mentions and not linked:
+        raise DataError(
+            f"{request.path or request.reader}: expected mentions or sentences, found none by the reader "
+            f"'{request.reader}'; if it is another's, name that: --reader NAME. python -m harness list names them"
+        )
     return mentions, linked
 
 
