@@ -275,6 +275,18 @@ def test_workers_end_with_the_block(error: type[Exception] | None, tmp_path: Pat
     until(lambda: not psutil.pid_exists(pid))
 
 
+def test_what_ended_the_block_is_told_where_dask_is_too_busy_to_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "CLOSING", 0.2)
+
+    def interrupted() -> None:
+        with pools.local(1) as pool:
+            pool.executor._client.loop.add_callback(time.sleep, 2)  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+
 @pytest.mark.slow
 def test_an_interrupt_while_workers_start_comes_when_they_are_there() -> None:
     code = """if True:

@@ -55,6 +55,9 @@ CONNECTING = 10
 GOING = 10.0
 """Seconds in which a worker that was killed is known to be gone."""
 
+CLOSING = 10.0
+"""Seconds in which a client must take its leave of the scheduler."""
+
 SETTINGS = {
     "distributed.worker.memory.target": False,  # nothing is spilled to a disk: what runs read is memory-mapped
     "distributed.worker.memory.spill": False,
@@ -225,9 +228,22 @@ def local(workers: int, told: Callable[[str], None] = lambda line: None) -> Iter
             cluster = _started(workers)
             stack.callback(cluster.close)
             stack.callback(_kill, cluster)
-        client = stack.enter_context(Client(cluster, set_as_default=False))
+        client = stack.enter_context(_client(cluster))
         told(f"Dask dashboard: {client.dashboard_link}")
         yield DaskPool(client, None)
+
+
+@contextmanager
+def _client(of: LocalCluster | str) -> Iterator[Client]:
+    """A client, closed with the block. On a machine that is too busy its leave may not be heard in time, which must not
+    stand in place of what ended the block: nothing is lost with it.
+    """
+    client = Client(of, set_as_default=False)
+    try:
+        yield client
+    finally:
+        with suppress(OSError, RuntimeError):  # late, or its loop is gone
+            client.close(CLOSING)
 
 
 def _started(workers: int) -> LocalCluster:
@@ -264,7 +280,7 @@ def running(address: str, store: ArtifactStore, told: Callable[[str], None]) -> 
                 f"--scheduler {address}: expected a running Dask scheduler, by its address (tcp://HOST:8786) or the "
                 f"file that it has written (dask scheduler --scheduler-file FILE), found none: {cause}"
             ) from error
-        client = stack.enter_context(Client(found, set_as_default=False))
+        client = stack.enter_context(_client(found))
         told(f"Dask dashboard: {client.dashboard_link}")
         yield DaskPool(client, store)
 
