@@ -339,7 +339,7 @@ def test_an_end_in_the_middle_changes_no_trial(folder: Path, how: signal.Signals
         one.until(lambda: journal.is_file() and journal.read_text().count('"op_code":6') >= 4)
         one.process.send_signal(how)
         if how != signal.SIGKILL:
-            assert one.ended() == 130
+            assert one.ended() == 130, one.err
             kept = "The finished runs and trials are kept; the same command goes on with the rest."
             assert one.err.splitlines()[-2:] == [kept, "harness: interrupted"]
         one.process.wait()
