@@ -22,6 +22,7 @@ from harness.contracts import Batch, Capability, Reading, SequenceEncoder, Strat
 from harness.pretraining import Pretraining
 from strategies._reconstruction import Reconstruction, sampled_losses
 from strategies.denoise import Denoise
+from strategies.random_tokens import RandomTokens
 from strategies.seq_shared import SeqShared
 from strategies.seq_unshared import SeqUnshared
 from strategies.shuffled import Shuffled
@@ -36,7 +37,7 @@ BETWEEN = [[9, 10], [10, 1, 2, 3, 4, 5, 11], [9, 6, 12], [13, 7, 12, 8, 13], [11
 """Rows of each mention's tokens; those from 9 on are entities."""
 PATHS = [([9, 1], [10, 2, 1]), ([10], [11, 6, 10]), ([9, 4, 5, 3], [12, 3]), ([13, 7], [13, 8, 7])]
 
-ALL = (SeqUnshared, SeqShared, Denoise, Shuffled)
+ALL = (SeqUnshared, SeqShared, Denoise, Shuffled, RandomTokens)
 
 
 class Case(NamedTuple):
@@ -422,7 +423,28 @@ def test_shuffled_takes_every_order_as_often() -> None:
     assert all(abs(number - count / 6) < 4 * np.sqrt(count * 5 / 36) for number in orders.values())
 
 
-@pytest.mark.parametrize("strategy", [Denoise, Shuffled])
+@given(rows=ROWS_OF, seed=st.integers(0, 999))
+def test_random_tokens_keep_nothing_of_a_reading_but_its_places(rows: list[list[int]], seed: int) -> None:
+    reading, encoded, said = visit(RandomTokens, rows, seed)
+    assert same(encoded, said)
+    assert torch.equal(said.lengths, reading.lengths)
+    assert said.positions is not None and reading.positions is not None
+    assert torch.equal(said.positions, reading.positions)
+    others = [[token % (ROWS - 1) + 1 for token in row] for row in rows]
+    assert placed(visit(RandomTokens, others, seed)[1]) == placed(encoded)
+
+
+def test_random_tokens_are_the_texts_types_each_as_often() -> None:
+    count, case, types = 4000, CASES["bilstm torch"], [1, 2, 5, 12]
+    objective = objective_of(RandomTokens, case.encoder(3), mentions_of(case.kind, types))
+    said, _ = objective.visit(reading_of([[9, 3, 10]] * count, torch.tensor(VECTORS), None), generator())
+    for place in said.tokens.T.tolist():
+        seen = Counter(place)
+        assert sorted(seen) == types
+        assert all(abs(number - count / 4) < 4 * np.sqrt(count * 3 / 16) for number in seen.values())
+
+
+@pytest.mark.parametrize("strategy", [Denoise, Shuffled, RandomTokens])
 def test_a_reading_is_corrupted_anew_at_every_visit(strategy: type[Strategy]) -> None:
     case = CASES["bilstm torch"]
     objective = objective_of(strategy, case.encoder(3), mentions_of(case.kind))
@@ -502,7 +524,7 @@ def test_what_is_said_is_what_is_likeliest_after_what_was_said() -> None:
 
 def test_pcnn_has_no_lstm_to_share() -> None:
     assert lacking(PositionCNN, SeqShared) == [Capability.CELL]
-    assert not any(lacking(PositionCNN, strategy) for strategy in (SeqUnshared, Denoise, Shuffled))
+    assert not any(lacking(PositionCNN, strategy) for strategy in (SeqUnshared, Denoise, Shuffled, RandomTokens))
     assert not any(lacking(kind, strategy) for kind in (BiLSTM, DependencyTreeLSTM) for strategy in ALL)
     assert (BiLSTM.learning_rate, DependencyTreeLSTM.learning_rate, PositionCNN.learning_rate) == (0.1, 0.1, 0.05)
 
