@@ -30,7 +30,7 @@ def tune(asked: argparse.Namespace) -> int:
     Arms of the grid that are not selected, and have been tuned in the same storage with the same budget, are in the
     file too.
     """
-    from harness.tuning import narrow, storage_of
+    from harness.tuning import narrowed, storage_of
     from harness.tuning import tune as tune_grid
     from harness.tuning.trials import last_ended, write_trials
 
@@ -50,7 +50,7 @@ def tune(asked: argparse.Namespace) -> int:
         # the lock of the records, for `run` and `tune` make artifacts in the same place: one of them at a time
         with locked(asked.home, "records", f"tune --grid {asked.grid}"), pool_of(asked, tell) as pool:
             storage = storage_of(where)
-            narrow(grid, runs, budget, storage)
+            grid = narrowed(grid, runs, budget, storage)
             tell(f"Tuning {name}: {budget.told()}; studies: {without_passwords(str(where))}")
             try:
                 arms = tune_grid(grid, budget, asked.home, pool, rules_of(asked), storage, tell)
@@ -96,8 +96,8 @@ def _check_file(file: Path) -> Sequence[TunedArm]:
             "--out FILE, or delete the file"
         )
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=file.parent):
+        there = next(folder for folder in file.absolute().parents if folder.exists())  # it is made with the file
+        with tempfile.TemporaryFile(dir=there):
             pass
         if file.is_dir() or file.suffix != ".toml":
             raise OSError("a folder" if file.is_dir() else "another name")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -51,8 +52,8 @@ def tune(
     return [_tuned(study) for study in studies]
 
 
-def narrow(grid: ResolvedGrid, runs: Collection[str], budget: Budget, storage: BaseStorage) -> None:
-    """Leave those arms in a grid that have any of these runs, or are tuned in the storage, by this budget, already."""
+def narrowed(grid: ResolvedGrid, runs: Collection[str], budget: Budget, storage: BaseStorage) -> ResolvedGrid:
+    """A grid of those arms alone that have any of these runs, or are tuned in the storage, by this budget, already."""
     name = grid.plain["name"]
     there = [arm.names for arm in arms_of(grid, budget.pretrainings) if is_finished(name, arm, budget, storage)]
     kept = []
@@ -60,7 +61,7 @@ def narrow(grid: ResolvedGrid, runs: Collection[str], budget: Budget, storage: B
         names = names_of(grid.runs[cell["keys"][0]], grid.plain["corpora"][cell["corpus"]]["label"])
         if names in there or any(key in runs for key in cell["keys"]):
             kept.append(cell)
-    grid.plain["cells"] = kept
+    return replace(grid, plain={**grid.plain, "cells": kept})
 
 
 class _Runs:
