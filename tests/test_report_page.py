@@ -20,6 +20,7 @@ from conftest import Printed
 from report_grids import Made, corpus, make, to_results, wiki
 from scipy import stats
 
+from harness.analysis.summaries import summarise
 from harness.cli import main
 from harness.report.claim_files import read_claims
 from harness.report.page import Written, write_report
@@ -288,13 +289,19 @@ def test_figures_that_are_not_there_have_a_reason(page: Element) -> None:
 
 def test_crossed_replicates_have_a_table_of_variances(tmp_path: Path) -> None:
     arms = (
-        Made("reader", "none", {50: (20, 22)}),
-        Made("reader", "taught", {50: (30, 32, 31, 35)}, text=wiki(), held_out=(9, 5)),
+        Made("reader", "none", {50: (20, 22), 200: (30, 36)}),
+        Made("reader", "taught", {50: (30, 32, 31, 35), 200: (40, 44, 40, 44)}, text=wiki(), held_out=(9, 5)),
     )
     found, _ = written(make(tmp_path, arms, crossed=(2, 2)), tmp_path)
-    header, none, taught = table(section(found, "leaderboard").all("table")[1])
+    tables = [table(one) for one in section(found, "leaderboard").all("table")]
+    header, none, _, taught, _ = next(lines for lines in tables if "samples" in lines[0])
     assert header[:6] == ["encoder", "strategy", "text", "variant", "size", "samples"]
     assert (none[5], taught[5]) == ("1", "2")
+    _, none, taught = next(lines for lines in tables if "area" in lines[0])
+    half = stats.t.ppf(0.975, 1) * 2  # of 25 and 29, which are independent
+    assert none[-3:] == ["27.0", "2.8", f"{27 - half:.1f} to {27 + half:.1f}"]
+    summary = summarise([35, 38, 35.5, 39.5], crossed=2)
+    assert taught[-3:] == ["37.0", f"{summary.sd:.1f}", f"{summary.low:.1f} to {summary.high:.1f}"]
     assert facts(section(found, "run"))["Replicates"].startswith("Crossed: of an arm that reads a text, the n = 4")
 
 

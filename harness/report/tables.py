@@ -97,9 +97,9 @@ def areas(arms: Sequence[Arm], metric: str) -> Listing | None:
     found = areas_under_curves({name: arm.curve.test[metric] for name, arm in whole.items()})
     lines = []
     for name, values in found.items():
-        summary = summarise(values, crossed=whole[name].curve.crossed)
-        curve = vars(whole[name].curve)
-        lines.append([*(Entry(curve[column] or "") for column in names), *_of_area(summary)])
+        curve = whole[name].curve
+        summary = summarise(values, crossed=curve.crossed if curve.text else None)
+        lines.append([*(Entry(vars(curve)[column] or "") for column in names), *_of_area(summary)])
     return Listing(
         f"Area under the learning curve: the mean score over log2 of the labels, {min(sizes):,} to {max(sizes):,}, "
         "so that each doubling counts alike; of the arms that are complete at all sizes",
