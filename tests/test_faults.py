@@ -41,7 +41,7 @@ PLAIN = ONCE.replace(AXES, 'strategies = ["none"]\n').replace(
 """A single run, which reads no text."""
 
 SPOILT = """
-    import os, re, time
+    import os, re, signal, time
     from pathlib import Path
 
     import psutil
@@ -60,6 +60,14 @@ SPOILT = """
         while psutil.Process().memory_info().rss < share * limit:
             KEPT.append(torch.ones(4_000_000))  # 16 MB
             time.sleep(0.03)
+
+    class Interrupted:
+        # Is interrupted when it is dropped, once.
+        def __del__(self):
+            number = signal.SIGTERM if Path("term").exists() else signal.SIGINT
+            if not Path("dropped").exists():
+                Path("dropped").touch()
+                signal.raise_signal(number)
 
     class Spoilt(BiLSTM):
         # An encoder with a fault.
@@ -304,6 +312,19 @@ def test_an_interrupt_keeps_what_is_done_and_leaves_no_process(
     assert 1 <= len(records_of()) < 6
     assert unfinished() == []
     assert pd.read_csv("results/small/leaderboard.csv").n.sum() == len(records_of())
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
+def test_an_interrupt_where_python_only_tells_of_it_is_heard(how: str, here: Path, spoil: Spoil) -> None:
+    spoil(PLAIN.replace("replicates = 1", "replicates = 40"), dropped="Interrupted()")
+    if how == "SIGTERM":
+        (here / "term").touch()
+    with running("small.toml", "--workers", "0") as one:
+        assert one.ended() == 130, one.err
+        assert one.err.endswith(KEPT)
+        assert "Traceback" not in one.err
+    assert (here / "dropped").exists()
+    assert len(records_of()) < 80
 
 
 LONG = CORPUS.replace("range(80)", "range(60000)")
