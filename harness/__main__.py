@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
 
 from harness.cli import main
 
@@ -27,7 +26,7 @@ def run() -> None:
     sys.exit(code)
 
 
-def _heard_again(ignored: Any) -> None:
+def _heard_again(ignored: sys.UnraisableHookArgs) -> None:
     """Of what a finaliser or a collection of garbage raises Python only tells, and goes on: Ctrl-C, and SIGTERM where
     it is as Ctrl-C, come again a moment later, so that they are heard.
     """

@@ -150,8 +150,8 @@ def test_a_file_that_was_changed_by_hand_is_not_written_over(folder: Path, home:
         ("folder/", "--out folder: expected a file NAME.toml that can be written, found another name"),
         ("folder.toml", "--out folder.toml: expected a file NAME.toml that can be written, found a folder"),
         ("x.json", "--out x.json: expected a file NAME.toml that can be written, found another name"),
-        ("small.txt/x.toml", "--out small.txt/x.toml: expected a file NAME.toml that can be written, found "
-         "[Errno 20] Not a directory: '"),
+        ("small.txt/x.toml", "--out small.txt/x.toml: expected a file NAME.toml that can be written, found small.txt, "
+         "which is no folder"),
     ],
 )  # fmt: skip
 def test_a_place_that_can_not_be_written_is_told_before_anything_runs(
@@ -159,15 +159,15 @@ def test_a_place_that_can_not_be_written_is_told_before_anything_runs(
 ) -> None:
     Path("folder.toml").mkdir()
     assert main([*TUNE, *home, "--out", out]) == 2
-    stdout, stderr = printed()
-    assert (stdout, stderr.count("\n")) == ("", 1)
-    assert stderr.startswith(f"harness: {told}")
+    assert printed() == ("", f"harness: {told}\n")
     assert not (folder / "home").exists()
 
 
 def test_a_grid_that_is_not_there_leaves_no_folder(folder: Path, home: list[str], printed: Printed) -> None:
     assert main(["tune", "--grid", "smal.toml", *home]) == 2
-    assert printed()[1].startswith("harness: the grid file smal.toml can't be read: ")
+    assert printed() == ("", (
+        "harness: the grid file smal.toml can't be read: [Errno 2] No such file or directory: 'smal.toml'\n"
+    ))  # fmt: skip
     assert not Path("tuned").exists()
 
 

@@ -148,6 +148,11 @@ def test_equal_scores_have_an_interval_of_width_zero() -> None:
     assert almost.high - almost.low == pytest.approx(0, abs=1e-7)
 
 
+def test_one_samples_values_are_independent() -> None:
+    assert summarise([1, 4, 9], crossed=3) == summarise([1, 4, 9])
+    assert summarise([1, 4, 9, 2, 5, 7], crossed=3) != summarise([1, 4, 9, 2, 5, 7])
+
+
 @pytest.mark.parametrize(
     ("values", "initialisations", "message"),
     [

@@ -151,7 +151,8 @@ def summarise(values: Sequence[float] | Values, confidence: float = 0.95, crosse
     Scores of crossed replicates are not independent: an interval as of n values would hold the mean in 58 to 73 of
     100 cases for 95 where samples and initialisations matter (S = I = 5). `crossed` is the number of initialisations,
     the values are in the order of `components`, and `sd` and the interval are those of `Components`, which holds the
-    mean in 94 to 99 of 100.
+    mean in 94 to 99 of 100. As many values as initialisations are of an arm without text, or of one sample, and are
+    independent, as in `align`.
 
     >>> summarise([0.5])
     Summary(n=1, mean=0.5, sd=nan, low=nan, high=nan)
@@ -166,7 +167,7 @@ def summarise(values: Sequence[float] | Values, confidence: float = 0.95, crosse
     if sample[-1] - sample[0] < ROUNDING:
         same = float(sample[0])  # not the mean, which rounds; and BCa would divide by the deviation
         return Summary(n, same, 0.0, same, same)
-    if crossed is not None:
+    if crossed is not None and n != crossed:
         parts = components(values, crossed)
         return Summary(n, parts.mean, parts.sd, *parts.student.interval(confidence))
     mean, sd = float(np.mean(sample)), float(np.std(sample, ddof=1))

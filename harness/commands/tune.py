@@ -96,11 +96,13 @@ def _check_file(file: Path) -> Sequence[TunedArm]:
             "--out FILE, or delete the file"
         )
     try:
-        there = next(folder for folder in file.absolute().parents if folder.exists())  # it is made with the file
-        with tempfile.TemporaryFile(dir=there):
-            pass
         if file.is_dir() or file.suffix != ".toml":
             raise OSError("a folder" if file.is_dir() else "another name")
+        there = next(folder for folder in file.parents if folder.exists())  # what is missing is made with the file
+        if not there.is_dir():
+            raise OSError(f"{there}, which is no folder")
+        with tempfile.TemporaryFile(dir=there):
+            pass
     except OSError as error:
         raise HarnessError(
             f"--out {file}: expected a file NAME.toml that can be written, found {in_words(error)}"

@@ -98,7 +98,7 @@ def areas(arms: Sequence[Arm], metric: str) -> Listing | None:
     lines = []
     for name, values in found.items():
         curve = whole[name].curve
-        summary = summarise(values, crossed=curve.crossed if curve.text else None)
+        summary = summarise(values, crossed=curve.crossed)
         lines.append([*(Entry(vars(curve)[column] or "") for column in names), *_of_area(summary)])
     return Listing(
         f"Area under the learning curve: the mean score over log2 of the labels, {min(sizes):,} to {max(sizes):,}, "
