@@ -109,7 +109,9 @@ def _set_up(spec: RunSpec, store: ArtifactStore, device: torch.device, headline:
         pretrained = stages.pretrained(spec, store, device)
         if pretrained is not None:
             stages.load_encoder(encoder, pretrained)
-        encoder.requires_grad_(stages.make_strategy(spec.strategy).trainable)
+        strategy = stages.make_strategy(spec.strategy)
+        strategy.first_weights(encoder)
+        encoder.requires_grad_(strategy.trainable)
     groups = spec.training.features if isinstance(spec.training.features, tuple) else ()
     features = Features(mentions, groups, chosen, device)
     classifier_stream = torch_stream("initialisation", replicate, "classifier")

@@ -18,6 +18,7 @@ from encoders.pcnn import PositionCNN
 from harness.contracts import Batch, Capability, Objective, Reading, UnlabelledMentions, lacking
 from strategies.frozen_random import FrozenRandom
 from strategies.lm import LanguageModel
+from strategies.scaled_random import ScaledRandom
 from strategies.stepwise import Stepwise
 
 WIDTH, WORDS, ROWS = 4, 5, 8
@@ -173,6 +174,23 @@ def test_frozen_random_is_stepwise_under_an_encoder_that_fine_tuning_leaves_as_i
     assert frozen.entity_vectors() == stepwise.entity_vectors()
 
 
+@pytest.mark.parametrize("strategy", [FrozenRandom, ScaledRandom])
 @pytest.mark.parametrize(("encoder", "refused"), [(BiLSTM, []), (PositionCNN, []), (Mean, [Capability.WEIGHTS])])
-def test_frozen_random_needs_an_encoder_with_weights(encoder: Any, refused: list[Capability]) -> None:
-    assert lacking(encoder, FrozenRandom) == refused
+def test_what_is_about_weights_needs_an_encoder_with_weights(
+    encoder: Any, refused: list[Capability], strategy: Any
+) -> None:
+    assert lacking(encoder, strategy) == refused
+
+
+def test_scaled_random_is_stepwise_under_an_encoder_whose_every_weight_is_larger() -> None:
+    scaled, stepwise = ScaledRandom(ScaledRandom.Parameters(scale=2.5)), Stepwise(Stepwise.Parameters())
+    assert scaled.trainable
+    assert not scaled.pretrains()
+    assert scaled.entity_vectors() == stepwise.entity_vectors()
+    for kind in (BiLSTM, PositionCNN):
+        fresh, encoder = (kind(3, kind.Parameters(hidden=4), torch.Generator().manual_seed(0)) for _ in range(2))
+        scaled.first_weights(encoder)
+        stepwise.first_weights(fresh)
+        for before, after in zip(fresh.parameters(), encoder.parameters(), strict=True):
+            assert after.requires_grad
+            assert torch.equal(after, 2.5 * before)

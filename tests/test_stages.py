@@ -343,6 +343,40 @@ def test_fine_tuning_moves_the_encoder_unless_the_strategy_forbids_it(
     assert not torch.equal(classifier, classifier_after)
 
 
+EMPTIED = """
+        def first_weights(self, encoder):
+            for weight in encoder.parameters():
+                weight.detach().zero_()
+"""
+
+
+def test_fine_tuning_starts_from_what_the_strategy_makes_of_the_weights(
+    made: Make, folder: Path, monkeypatch: pytest.MonkeyPatch, make_plugin: MakePlugin
+) -> None:
+    make_plugin("strategy", "mine", STRATEGY + EMPTIED)
+    seen: list[torch.Tensor] = []
+    tune = FineTuning.run
+
+    def look(tuning: Any, *given: Any) -> Curve:
+        seen.append(weights_of(tuning.model.encoder))
+        return tune(tuning, *given)
+
+    monkeypatch.setattr(FineTuning, "run", look)
+    for strategy in ('"stepwise"', '{name = "scaled-random", scale = 3.0}', '{name = "mine", epochs = 1}'):
+        run(made(strategy), folder / "home")
+    fresh, scaled, emptied = seen
+    assert torch.equal(scaled, 3 * fresh)
+    assert not emptied.any()
+
+
+def test_a_scale_of_1_changes_nothing(made: Make, folder: Path) -> None:
+    (scaled,), (stepwise,) = (
+        run(made(strategy), folder / "home") for strategy in ('{name = "scaled-random", scale = 1.0}', '"stepwise"')
+    )
+    assert scaled.record["scores"] == stepwise.record["scores"]
+    assert scaled.record["curve"] == stepwise.record["curve"]
+
+
 def test_the_target_linked_by_a_table(made: Make, folder: Path) -> None:
     (folder / "table.tsv").write_text("Nobody\tQ2\n")
     target, text = vectors_of(made('"avg-embed"', NEWS[:-1] + ', names = "table.tsv"}'), folder / "home")

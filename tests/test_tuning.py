@@ -117,6 +117,17 @@ def test_pretrainings_are_the_same_for_every_encoder_and_the_first_is_the_grids_
     assert "pretraining" not in single.own
 
 
+@pytest.mark.parametrize("others", [1, 3, 5])
+def test_pretrainings_are_spread_over_all_that_is_tried(folder: Path, others: int) -> None:
+    arm = next(arm for arm in arms_of(grid_of(folder), others + 1) if arm.spec.strategy.name == "lm")
+    rates = sorted(values["learning_rate"] for values in arm.pretrainings[1:])
+    parts = np.log(np.divide(rates, 0.01)) / np.log(0.5 / 0.01) * others
+    assert np.floor(parts).tolist() == list(range(others))
+    negatives = {values["negatives"] for values in arm.pretrainings[1:]}
+    assert negatives <= {5, 10, 20}
+    assert len(negatives) == min(others, 3)
+
+
 def test_trial_0_has_the_grids_own_values_even_outside_of_what_is_tried(folder: Path) -> None:
     own = "[training]\nl2 = 0\nbatch_size = 7\nlearning_rate = 2.0\nfeatures = [['lexical', 'collocations']]\n"
     grid = grid_of(folder, GRID.replace("[training]\nfeatures    = false\n", own))

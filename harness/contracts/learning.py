@@ -290,6 +290,9 @@ class Strategy(ABC):
     def entity_vectors(self) -> EntityVectors:
         """How entities get their vectors. They are frozen afterwards."""
 
+    def first_weights(self, encoder: Encoder) -> None:  # noqa: B027 - most strategies leave them as they are
+        """Change in place the weights that fine-tuning starts from, random or pre-trained ones; by default nothing."""
+
     def objective(self, encoder: Encoder, mentions: UnlabelledMentions, generator: torch.Generator) -> Objective:
         """What pre-training minimises over the text's relation mentions.
 

@@ -122,6 +122,16 @@ class StrategyContract(ParametersContract):
         assert WORDS + len(names.entity_words) - 1 not in toy_text(names).tokens
         assert torch.equal(by_text[-1], by_names[-1]), "an entity that is nowhere in the text was moved"
 
+    def test_gives_equal_encoders_equal_first_weights(self, variant: Variant) -> None:
+        """Finite ones, with no draw of its own, and fine-tuning can move them as before."""
+        one, two = self.encoder(), self.encoder()
+        with untouched_streams():
+            for encoder in (one, two):
+                self.made(variant).first_weights(encoder)
+        assert torch.equal(weights_of(one), weights_of(two)), "two equal encoders got two sets of first weights"
+        assert weights_of(one).isfinite().all(), "expected finite numbers, found NaN or infinity"
+        assert all(weight.requires_grad for weight in one.parameters()), "a weight no longer takes a gradient"
+
     # Pre-training
 
     def test_has_what_pre_training_asks_for(self) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scipy.stats.qmc import LatinHypercube
+
 from harness import registry
 from harness.errors import GridError, HarnessError
 from harness.grid import ResolvedGrid
@@ -119,20 +121,23 @@ def _space(spec: RunSpec) -> dict[str, Search]:
 
 
 def _pretrainings(spec: RunSpec, count: int) -> list[Mapping[str, Any]]:
-    """The grid's own values of a strategy, and up to `count` - 1 others, the same for every encoder."""
+    """The grid's own values of a strategy, and up to `count` - 1 others, the same for every encoder.
+
+    The others are a Latin hypercube (McKay et al. 1979): what is tried of each parameter is cut into as many parts as
+    there are others, and each part is met once. With independent draws all that are affordable may lie at one end.
+    """
     tried = searches(registry.load("strategy", spec.strategy.name).Parameters)
-    found: list[Mapping[str, Any]] = [{}]
-    if tried:
-        for number in range(1, count):
-            generator = numpy_stream("pre-trainings of a study", spec.strategy.name, number)
-            found.append({name: drawn(search, generator) for name, search in tried.items()})
-    return found
+    if not tried:
+        return [{}]
+    cube = LatinHypercube(len(tried), rng=numpy_stream("pre-trainings of a study", spec.strategy.name))
+    others = (zip(tried.items(), shares, strict=True) for shares in cube.random(count - 1))
+    return [{}, *({name: at(search, share) for (name, search), share in one} for one in others)]
 
 
-def drawn(search: Search, generator: Any) -> Any:
-    """A value that is tried, at random."""
+def at(search: Search, share: float) -> Any:
+    """The value that this share, from 0 up to 1, of what is tried lies below."""
     if isinstance(search, Among):
-        return search.values[int(generator.integers(len(search.values)))]
+        return search.values[int(share * len(search.values))]
     if search.log:
-        return float(search.low * (search.high / search.low) ** generator.random())
-    return float(search.low + (search.high - search.low) * generator.random())
+        return float(search.low * (search.high / search.low) ** share)
+    return float(search.low + (search.high - search.low) * share)

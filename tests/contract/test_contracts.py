@@ -306,6 +306,33 @@ def drawing(**methods: Any) -> type[Strategy]:
     return type("Strange", (Fixed,), {"entity_vectors": lambda self: maker()})
 
 
+def beginning(first_weights: Callable[[Any, Encoder], None]) -> type[Strategy]:
+    """A strategy whose fine-tuning begins so."""
+    return type("Strange", (Fixed,), {"first_weights": first_weights})
+
+
+@torch.no_grad()
+def restarting(self: Strategy, encoder: Encoder) -> None:
+    for weight in encoder.parameters():
+        weight.fill_(next(COUNTER))
+
+
+@torch.no_grad()
+def throwing_dice(self: Strategy, encoder: Encoder) -> None:
+    for weight in encoder.parameters():
+        weight.normal_()
+
+
+@torch.no_grad()
+def dividing_by_zero(self: Strategy, encoder: Encoder) -> None:
+    for weight in encoder.parameters():
+        weight.div_(0)
+
+
+def freezing(self: Strategy, encoder: Encoder) -> None:
+    encoder.requires_grad_(False)
+
+
 def too_few(self: Drawn, names: Names, generator: torch.Generator) -> Tensor:
     return Drawn().of_names(names, generator)[1:]
 
@@ -499,6 +526,7 @@ def one_reading(self: Echo, mentions: Tensor) -> tuple[Tensor, ...]:
 VECTORS = "makes_a_vector_for_each_entity"
 DRAWS = "draws_from_the_generator_alone"
 LOSS = "its_loss_is_drawn_from_the_generator_alone"
+START = "gives_equal_encoders_equal_first_weights"
 FIRST = "its_objective_holds_the_encoder_with_its_first_weights"
 
 
@@ -517,6 +545,10 @@ FIRST = "its_objective_holds_the_encoder_with_its_first_weights"
         (drawing(of_names=moving), "leaves_names_and_words_as_they_are", "the words' vectors were changed"),
         (drawing(of_text=moving_in_text), "leaves_names_and_words_as_they_are", "the words' vectors were changed"),
         (drawing(of_text=stirring), "an_entity_that_the_text_lacks_has_the_vector_of_its_names", "was moved"),
+        (beginning(restarting), START, "two equal encoders got two sets of first weights"),
+        (beginning(throwing_dice), START, "drawn from the shared stream of torch"),
+        (beginning(dividing_by_zero), START, "expected finite numbers, found NaN or infinity"),
+        (beginning(freezing), START, "a weight no longer takes a gradient"),
         (Bare, "has_what_pre_training_asks_for", "must be derived from Pretraining"),
         (Deaf, "has_what_pre_training_asks_for", "`text` must be 'required', found 'optional'"),
         (Lacking, "has_what_pre_training_asks_for", "`needs` must name WEIGHTS"),
