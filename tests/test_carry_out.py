@@ -130,7 +130,7 @@ def test_it_is_told_how_many_are_at_work_and_how_much_is_done(here: Path) -> Non
     counts, shares = zip(*told, strict=True)
     assert max(counts) == 2
     assert shares[0] == 0
-    assert shares[-1] > 0.9
+    assert shares[-1] >= 1 - 2 / len(grid.runs)  # the last two tasks may end at once
     assert list(shares) == sorted(shares)
 
 
