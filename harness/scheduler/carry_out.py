@@ -153,6 +153,7 @@ class _Loop:
                     tasks = self.in_hand.pop(future, None) or self.prepared.pop(future)
                     self._take_in(future, tasks)
                 self._end_what_hangs()
+            self.watcher.in_hand(len(self.in_hand), self.schedule.share)
         finally:
             for future in self.in_hand:
                 future.cancel()
