@@ -162,6 +162,22 @@ def test_variants_have_baselines_of_their_own(tmp_path: Path) -> None:
     assert list(found[50]) == ["2.0", "4.0"]
 
 
+def test_a_baseline_that_has_several_values_is_the_best_of_them(tmp_path: Path) -> None:
+    averaged, taught = Made("reader", "avg-embed", rising(4), dev=rising(4), text=wiki()), ARMS[2]
+    low, high = (
+        Made("reader", "scaled-random", rising(start), dev=rising(start), text=wiki(), parameters={"scale": scale})
+        for start, scale in ((12, 2.0), (20, 4.0))
+    )
+    for place, order in enumerate(([averaged, low, high, taught], [averaged, high, low, taught])):
+        table = cells_table(*make(tmp_path / str(place), order))
+        found = table[table.strategy == "taught"]
+        # eight points above the better of the two is one doubling, above the other they are two
+        assert list(found.efficiency_best) == ["2.0", "2.0", "2.0", ">1.0"]
+        assert set(found.best_baseline) == {"scaled-random, scale=4.0"}
+        against_averaged = table[table.strategy == "scaled-random"].set_index(["variant", "size"]).efficiency
+        assert against_averaged["scale=2.0", 50] == "2.0" and against_averaged["scale=4.0", 50] == "4.0"
+
+
 def test_the_dev_labels_are_those_that_choose(tmp_path: Path) -> None:
     arms = [Made("a", "none", {50: HIGH}, training=Training(features=(), dev_size=30))]
     grid, records = make(tmp_path, arms)

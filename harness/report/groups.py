@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.report.arms import Arm
 from harness.report.rows import Grid, full_metric
@@ -40,16 +40,18 @@ class Group:
         return [arm for arm in self.arms if arm.curve.encoder == encoder or arm.reads_features_alone]
 
     def name(self, arm: Arm) -> str:
-        """What tells an arm from the others of its panel: its strategy, with its text where there are several of it;
-        its encoder, with its strategy where there are several of it, where it reads features alone.
+        """What tells an arm from the others of its panel: its strategy, with its text and its variant where there are
+        several of it; its encoder, with its strategy where there are several of it, where it reads features alone.
         """
         curve = arm.curve
         curves = [other.curve for other in self.arms if other.reads_features_alone == arm.reads_features_alone]
         if arm.reads_features_alone:
             strategies = {other.strategy for other in curves if other.encoder == curve.encoder}
             return f"{curve.encoder}, {curve.strategy}" if len(strategies) > 1 else curve.encoder
-        texts = {other.text for other in curves if other.strategy == curve.strategy}
-        return f"{curve.strategy}, {curve.text}" if len(texts) > 1 and curve.text else curve.strategy
+        same = [other for other in curves if other.strategy == curve.strategy]
+        text = curve.text if len({other.text for other in same}) > 1 else None
+        variants = {other.variant for other in same if other.encoder == curve.encoder}
+        return ", ".join(filter(None, (curve.strategy, text, curve.variant if len(variants) > 1 else None)))
 
 
 def groups_of(grid: Grid, arms: Sequence[Arm]) -> list[Group]:
@@ -64,6 +66,24 @@ def groups_of(grid: Grid, arms: Sequence[Arm]) -> list[Group]:
             metric = full_metric(corpus["metric"], corpus)
             groups.append(Group(place, corpus["label"], corpus["metric"], metric, variant, together))
     return groups
+
+
+def joined(groups: Sequence[Group]) -> list[tuple[Group, list[Arm]]]:
+    """All that arms may be compared with: the groups that they are in, as one, and these arms.
+
+    Most arms are in one group. Where a baseline alone has an axis (`scaled-random` with several scales), an arm without
+    it is in the group of each value, and all of them are baselines of it.
+    """
+    of_arm: dict[Arm, list[Group]] = {}
+    for group in groups:
+        for arm in group.arms:
+            of_arm.setdefault(arm, []).append(group)
+    together: dict[tuple[int, ...], tuple[Group, list[Arm]]] = {}
+    for arm, own in of_arm.items():
+        arms = [other for other, theirs in of_arm.items() if any(one in own for one in theirs)]
+        joint = replace(own[0], variant="; ".join(group.variant for group in own), arms=arms)
+        together.setdefault(tuple(map(id, own)), (joint, []))[1].append(arm)
+    return list(together.values())
 
 
 def _parts(variant: str) -> set[str]:

@@ -11,7 +11,7 @@ from harness.analysis import LabelEfficiency, tied_with_best
 from harness.report.arms import Arm, read_arms
 from harness.report.comparison import of_both
 from harness.report.efficiencies import Compared, baseline, compare, compare_with, has_others
-from harness.report.groups import Group, groups_of
+from harness.report.groups import Group, groups_of, joined
 from harness.report.rows import DECIMALS, Grid, Records, Row
 
 BEST, TIED, BEHIND = "best", "tied", "behind"
@@ -40,9 +40,9 @@ def mark(grid: Grid, arms: Sequence[Arm], metric: str | None = None) -> None:
         own = [arm for arm in arms if arm.curve.corpus == place]
         for size in sorted({size for arm in own for size in arm.complete}):
             _mark_standings([arm for arm in own if size in arm.complete], size, metric or corpus["metric"])
-    for group in groups_of(grid, arms):
+    for group, own in joined(groups_of(grid, arms)):
         for encoder in group.encoders:
-            _mark_efficiencies(group, encoder, metric)
+            _mark_efficiencies(group, [arm for arm in own if arm.curve.encoder == encoder], encoder, metric)
 
 
 def _names(told: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -62,23 +62,20 @@ def _mark_standings(arms: Sequence[Arm], size: int, metric: str) -> None:
         row["standing"] = BEST if mean == means[best] else TIED if is_tied else BEHIND
 
 
-def _mark_efficiencies(group: Group, encoder: str, metric: str | None) -> None:
-    _add(group, encoder, "efficiency", compare_with(baseline(), group, encoder, metric))
+def _mark_efficiencies(group: Group, own: Sequence[Arm], encoder: str, metric: str | None) -> None:
+    _add(group, own, "efficiency", compare_with(baseline(), group, encoder, metric))
     if has_others(group):
-        _add(group, encoder, "efficiency_best", compare(group, encoder, metric))
+        _add(group, own, "efficiency_best", compare(group, encoder, metric))
 
 
-def _add(group: Group, encoder: str, name: str, found: Compared | str) -> None:
-    """Add what was found to the rows of the encoder's arms; of an arm that is in several groups the first counts."""
+def _add(group: Group, own: Sequence[Arm], name: str, found: Compared | str) -> None:
     if isinstance(found, str) or len(found.baseline) < 2:  # one size is no curve: all is a bound there
         return
-    for arm in group.arms:
-        if arm.curve.encoder == encoder:
-            for size, one in found.arms.get(group.name(arm), {}).items():
-                row = arm.cells[size].row
-                if name not in row["efficiencies"]:
-                    row["efficiencies"][name] = one
-                    row |= _told(name, one) | {AGAINST[name]: found.baseline.get(size)}
+    for arm in own:
+        for size, one in found.arms.get(group.name(arm), {}).items():
+            row = arm.cells[size].row
+            row["efficiencies"][name] = one
+            row |= _told(name, one) | {AGAINST[name]: found.baseline.get(size)}
 
 
 def _told(name: str, one: LabelEfficiency) -> Row:
