@@ -19,7 +19,7 @@ from harness.errors import DataError, GridError, unknown
 from harness.grid import ResolvedGrid, resolve
 from harness.report.places import grids_with
 from harness.specs import RunSpec
-from harness.tuned_files import parse_tuned, read_tuned, tuned_file
+from harness.tuned_files import named_file, parse_tuned, read_tuned, tuned_file
 from harness.tuned_values import TunedValues
 
 ADHOC = "adhoc"
@@ -48,7 +48,9 @@ def chosen_grid(asked: argparse.Namespace, home: Path) -> ResolvedGrid:
 def _tuned(asked: argparse.Namespace) -> TunedValues | None:
     """The tuned values that are asked for."""
     named = getattr(asked, "tuned", None)
-    return None if named is None else read_tuned(Path(named) if named else tuned_file(asked.grid), asked.grid)
+    if named is None:
+        return None
+    return read_tuned(named_file(named, asked.grid) if named else tuned_file(asked.grid), asked.grid)
 
 
 def _with_run(asked: argparse.Namespace, home: Path) -> ResolvedGrid:

@@ -35,6 +35,14 @@ def tuned_file(grid: str) -> Path:
     return Path(__file__).parents[1] / "benchmarks" / "grids" / "tuned" / f"{grid}.toml"
 
 
+def named_file(name: str, grid: str) -> Path:
+    """The file of values that is named: a path, or, where there is none, a file of the grid's own folder `tuned/GRID`,
+    as the commands of a report name it.
+    """
+    path, own = Path(name), tuned_file(grid).with_suffix("") / name
+    return own if own.is_file() and not path.is_file() else path
+
+
 def write_tuned(tuned: TunedValues, provenance: Mapping[str, str]) -> str:
     """Write the file, and return the digest of its arms; `provenance` is what else is told of where they are from."""
     arms = _arms_in_toml(tuned.arms)

@@ -331,3 +331,12 @@ def test_a_grid_with_values_of_some_arms_stays_what_it_is(folder: Path, home: li
     assert main(["run", "--run", key, "--rerun", "all", "--workers", "0", "--no-mlflow", *home]) == 0
     assert json.loads(resolved_grid_file(folder / "home", "small-part-tuned").read_text()) == grid
     assert "python -m harness run --grid small --tuned part.toml" in [command for command, _ in commands(grid)]
+
+
+def test_values_beside_a_grid_are_found_by_their_name(folder: Path, home: list[str], printed: Printed) -> None:
+    assert main([*TUNE, *home, "--strategy", "none", "--out", "tuned/small/part.toml"]) == 0
+    assert main([*RUN, "--tuned", "part.toml", *home]) == 0
+    assert "# Leaderboard: small-part-tuned\n" in printed()[0]
+    assert main([*RUN, "--tuned", "other.toml", *home]) == 2
+    expected = "harness: other.toml: expected tuned values, found no such file; make it: python -m harness tune --grid"
+    assert printed()[1].splitlines()[-1].startswith(expected)
