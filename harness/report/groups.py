@@ -69,21 +69,22 @@ def groups_of(grid: Grid, arms: Sequence[Arm]) -> list[Group]:
 
 
 def joined(groups: Sequence[Group]) -> list[tuple[Group, list[Arm]]]:
-    """All that arms may be compared with: the groups that they are in, as one, and these arms.
+    """Arms with all that they may be compared with: the groups that they are in, as one.
 
     Most arms are in one group. Where a baseline alone has an axis (`scaled-random` with several scales), an arm without
     it is in the group of each value, and all of them are baselines of it.
     """
-    of_arm: dict[Arm, list[Group]] = {}
-    for group in groups:
+    of_arm: dict[Arm, list[int]] = {}
+    for place, group in enumerate(groups):
         for arm in group.arms:
-            of_arm.setdefault(arm, []).append(group)
-    together: dict[tuple[int, ...], tuple[Group, list[Arm]]] = {}
-    for arm, own in of_arm.items():
-        arms = [other for other, theirs in of_arm.items() if any(one in own for one in theirs)]
-        joint = replace(own[0], variant="; ".join(group.variant for group in own), arms=arms)
-        together.setdefault(tuple(map(id, own)), (joint, []))[1].append(arm)
-    return list(together.values())
+            of_arm.setdefault(arm, []).append(place)
+    found = []
+    for own in dict.fromkeys(map(tuple, of_arm.values())):
+        arms = [arm for arm, theirs in of_arm.items() if not set(own).isdisjoint(theirs)]
+        variant = "; ".join(groups[place].variant for place in own)
+        compared = [arm for arm, theirs in of_arm.items() if tuple(theirs) == own]
+        found.append((replace(groups[own[0]], variant=variant, arms=arms), compared))
+    return found
 
 
 def _parts(variant: str) -> set[str]:

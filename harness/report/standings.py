@@ -40,9 +40,10 @@ def mark(grid: Grid, arms: Sequence[Arm], metric: str | None = None) -> None:
         own = [arm for arm in arms if arm.curve.corpus == place]
         for size in sorted({size for arm in own for size in arm.complete}):
             _mark_standings([arm for arm in own if size in arm.complete], size, metric or corpus["metric"])
-    for group, own in joined(groups_of(grid, arms)):
+    for group, compared in joined(groups_of(grid, arms)):
         for encoder in group.encoders:
-            _mark_efficiencies(group, [arm for arm in own if arm.curve.encoder == encoder], encoder, metric)
+            if own := [arm for arm in compared if arm.curve.encoder == encoder]:
+                _mark_efficiencies(group, own, encoder, metric)
 
 
 def _names(told: Mapping[str, Any]) -> tuple[Any, ...]:
